@@ -1,0 +1,1 @@
+"""The hub: what decides and acts on events."""

@@ -1,0 +1,1 @@
+"""The durable record of events, decisions, collections and activities, and the store that keeps it."""
