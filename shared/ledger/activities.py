@@ -1,0 +1,93 @@
+"""Activities in the ledger: opened once, saved by etag, listed newest first by day."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from shared.ledger.protocol import AlreadyExistsError, Insert, NotFoundError, Queue, Replace, Row, Store, Value
+from shared.ledger.records import SCHEMA, Activity, decode, encode
+from shared.ledger.unfinished import Unfinished
+
+_CELL: Final = 60_000
+_DAY: Final = 86_400
+MAX_DELAY: Final = timedelta(days=6)
+"""A queue message can wait seven days at most; the due time is in the row, the message is armed again."""
+
+
+def _address(identifier: str) -> tuple[str, str]:
+    """Give partition and key of an id: a partition a day, the newest first in it."""
+    day, clock = identifier[:8], identifier[9:15]
+    seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:6])
+    return day, f"{_DAY - seconds:05}-{identifier}"
+
+
+class Activities:
+    """The activities, and the messages that wake them."""
+
+    def __init__(self, store: Store, work: Queue) -> None:
+        self._table = store.table("activities")
+        self._unfinished = Unfinished(store)
+        self._work = work
+
+    async def open(self, activity: Activity) -> bool:
+        """Enter an activity and wake it; False where it was there. After a crash anywhere inside, call it again."""
+        await self._unfinished.add("activity", activity.id)
+        partition, key = _address(activity.id)
+        try:
+            await self._table.apply([Insert(Row(partition, key, _cells(activity)))])
+        except AlreadyExistsError:
+            return False
+        await self.wake(activity.id, timedelta(0))
+        return True
+
+    async def load(self, identifier: str) -> tuple[Activity, str]:
+        """Give the activity and its etag, or raise NotFoundError."""
+        try:
+            partition, key = _address(identifier)
+        except ValueError:
+            raise NotFoundError(f"no activity {identifier!r}: an id looks like 20130201t093000-3f9a1c7b2e") from None
+        row = await self._table.get(partition, key)
+        if row is None:
+            raise NotFoundError(f"no activity {identifier!r} in the ledger")
+        return _activity(row), row.etag
+
+    async def save(self, activity: Activity, etag: str) -> str:
+        """Write the activity if nobody else has since `etag`; give the new one. Raises ChangedError."""
+        partition, key = _address(activity.id)
+        return (await self._table.apply([Replace(Row(partition, key, _cells(activity), etag))]))[0]
+
+    async def wake(self, identifier: str, delay: timedelta) -> None:
+        """Have the engine look at it after a delay. The message is a hint: one lost or doubled changes nothing."""
+        await self._work.send(f"activity:{identifier}", delay=min(delay, MAX_DELAY).total_seconds())
+
+    async def close(self, identifier: str) -> None:
+        """Take a finished activity out of the index of what is unfinished: its very last write."""
+        entry = await self._unfinished.get("activity", identifier)
+        if entry:
+            await self._unfinished.remove(entry)
+
+    async def newest(self, now: datetime, *, until: datetime, before: str = "") -> AsyncIterator[Activity]:
+        """Give activities from the newest on, back to `until`, starting after the id `before`."""
+        day = datetime.strptime(before[:8], "%Y%m%d").replace(tzinfo=UTC) if before else now.astimezone(UTC)
+        after = _address(before)[1] if before else ""
+        while f"{day:%Y%m%d}" >= f"{until.astimezone(UTC):%Y%m%d}":
+            while rows := await self._table.scan(f"{day:%Y%m%d}", after=after, limit=200):
+                for row in rows:
+                    yield _activity(row)
+                after = rows[-1].key
+            day, after = day - timedelta(days=1), ""
+
+
+def _cells(activity: Activity) -> dict[str, Value]:
+    text = encode(activity)
+    cells: dict[str, Value] = {"schema": SCHEMA, "status": activity.status, "automation": activity.automation}
+    for index in range(0, len(text), _CELL):
+        cells[f"d{index // _CELL}"] = text[index : index + _CELL]
+    return cells
+
+
+def _activity(row: Row) -> Activity:
+    pieces: list[bytes] = []
+    while isinstance(piece := row.cells.get(f"d{len(pieces)}"), bytes):
+        pieces.append(piece)
+    return decode(Activity, b"".join(pieces))

@@ -1,0 +1,221 @@
+"""Collections in the ledger: bursts of files, gathered without a lock and frozen as one exact list.
+
+A collection is a *head* row and, for each generation, *member* rows in shards. Members are inserted without touching
+the head. Whoever closes sets the head to closing, reads the shards and freezes the list in a blob; then the next
+generation begins. A writer looks at the head after its insert: if the generation is no longer open it inserts into the
+next one too, which drops what an earlier frozen list holds. So a file is in exactly one frozen list.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from shared.deciding.files import newest_contents
+from shared.ledger.protocol import (
+    AlreadyExistsError,
+    ChangedError,
+    Insert,
+    NotFoundError,
+    Queue,
+    Replace,
+    Row,
+    Store,
+    Value,
+)
+from shared.ledger.records import SCHEMA, File, FileList, Files, Head, decode, encode
+from shared.ledger.unfinished import Unfinished
+
+SHARDS: Final = 4
+"""Partitions that the members of one generation are spread over."""
+_LOOK_BACK: Final = 3
+"""Frozen lists of that many earlier generations are compared when a list is frozen."""
+_PAGE: Final = 1000
+_MOST_BYTES: Final = 60_000
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one delivery brought to a collection: files, and markers (paths that say that the burst is whole)."""
+
+    arrived: datetime
+    files: tuple[File, ...] = ()
+    markers: tuple[File, ...] = ()
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation holds so far, newest content of each path. `arrived`: the last arrival; None for nothing."""
+
+    files: tuple[File, ...] = ()
+    markers: tuple[File, ...] = ()
+    first: datetime | None = None
+    arrived: datetime | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(file.size for file in self.files)
+
+
+def collection_id(automation: str, trigger: int, key: Sequence[tuple[str, str]]) -> str:
+    """Name a collection: the automation, and a digest of its trigger and the captures it gathers by."""
+    text = "\x00".join([automation, str(trigger), *(f"{name}={value}" for name, value in sorted(key))])
+    return f"{automation}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+class Collections:
+    """The collections, and the messages that wake them."""
+
+    def __init__(self, store: Store, work: Queue) -> None:
+        self._heads = store.table("collections")
+        self._members = store.table("members")
+        self._blobs = store.blobs
+        self._unfinished = Unfinished(store)
+        self._work = work
+
+    async def head(self, name: str) -> tuple[Head, str] | None:
+        """Give the head and its etag, or None."""
+        row = await self._heads.get(name, "head")
+        return (decode(Head, _text(row)), row.etag) if row else None
+
+    async def put(
+        self, name: str, member: Member, part: str, wanted: Head, now: datetime, first_look: timedelta
+    ) -> int:
+        """Add what one delivery (`part`) brought; give the generation it is in. Calling again changes nothing.
+
+        `wanted` is the head to begin with where there is none; a collection that opens is woken after `first_look`.
+        """
+        while True:
+            found = await self.head(name)
+            head, etag = found or (wanted, "")
+            generation = head.generation + 1 if head.state == "closing" else head.generation
+            await self._insert(name, generation, member, part)
+            if head.state == "idle":
+                opened = msgspec.structs.replace(
+                    wanted, generation=generation, state="open", opened=now, closed=None, closed_by="", close_asked=""
+                )
+                if await self._open(name, opened, etag, first_look):
+                    return generation
+                continue
+            again = await self.head(name)
+            if again and _takes(again[0], generation):
+                return generation
+
+    async def _open(self, name: str, head: Head, etag: str, first_look: timedelta) -> bool:
+        await self._unfinished.add("collection", name)
+        try:
+            await self._write(name, head, etag)
+        except (AlreadyExistsError, ChangedError):
+            return False
+        await self.wake(name, first_look)
+        return True
+
+    async def _insert(self, name: str, generation: int, member: Member, part: str) -> None:
+        shard = int(hashlib.sha256(part.encode()).hexdigest()[:4], 16) % SHARDS
+        text = msgspec.json.encode(member)
+        if len(text) > _MOST_BYTES:
+            raise ValueError(f"a member of {len(text)} bytes is over {_MOST_BYTES}: split what the delivery brought")
+        cells: dict[str, Value] = {"schema": SCHEMA, "member": text}
+        try:
+            await self._members.apply([Insert(Row(_partition(name, generation, shard), part, cells))])
+        except AlreadyExistsError:
+            return
+
+    async def _write(self, name: str, head: Head, etag: str) -> None:
+        row = Row(name, "head", {"schema": SCHEMA, "state": head.state, "head": encode(head)}, etag)
+        await self._heads.apply([Replace(row) if etag else Insert(row)])
+
+    async def wake(self, name: str, delay: timedelta) -> None:
+        """Have the engine look at it after a delay."""
+        await self._work.send(f"collection:{name}", delay=delay.total_seconds())
+
+    async def gathered(self, name: str, generation: int) -> Gathered:
+        """Read what a generation holds, duplicates folded."""
+        members = [
+            member
+            for shard in await asyncio.gather(*(self._shard(name, generation, n) for n in range(SHARDS)))
+            for member in shard
+        ]
+        if not members:
+            return Gathered()
+        return Gathered(
+            files=newest_contents(file for member in members for file in member.files),
+            markers=newest_contents(file for member in members for file in member.markers),
+            first=min(member.arrived for member in members),
+            arrived=max(member.arrived for member in members),
+        )
+
+    async def _shard(self, name: str, generation: int, shard: int) -> list[Member]:
+        members: list[Member] = []
+        after = ""
+        while rows := await self._members.scan(_partition(name, generation, shard), after=after, limit=_PAGE):
+            for row in rows:
+                text = row.cells["member"]
+                members.append(msgspec.json.decode(text if isinstance(text, bytes) else b"", type=Member))
+            after = rows[-1].key
+            if len(rows) < _PAGE:
+                break
+        return members
+
+    async def close(self, name: str, head: Head, etag: str, now: datetime, reason: str) -> tuple[Head, str]:
+        """Take the present generation out of reach of writers; give the closing head. Raises ChangedError."""
+        closing = msgspec.structs.replace(head, state="closing", closed=now, closed_by=reason)
+        await self._write(name, closing, etag)
+        return (await self.head(name)) or (closing, "")
+
+    async def freeze(self, name: str, head: Head) -> Files:
+        """Write the exact list of the closing generation, once; whoever comes second reads the first one's."""
+        blob = f"collections/{name}/{head.generation}.json"
+        gathered = await self.gathered(name, head.generation)
+        taken = {
+            (file.account, file.container, file.path, file.etag)
+            for earlier in range(max(1, head.generation - _LOOK_BACK), head.generation)
+            for file in await self.frozen(f"collections/{name}/{earlier}.json")
+        }
+        files = tuple(f for f in gathered.files if (f.account, f.container, f.path, f.etag) not in taken)
+        try:
+            await self._blobs.put(blob, encode(FileList(files=files)), absent=True)
+        except AlreadyExistsError:
+            files = await self.frozen(blob)
+        return Files(count=len(files), size=sum(file.size for file in files), blob=blob)
+
+    async def frozen(self, blob: str) -> tuple[File, ...]:
+        """Read a frozen list; what does not exist is empty."""
+        try:
+            return decode(FileList, await self._blobs.get(blob)).files
+        except NotFoundError:
+            return ()
+
+    async def advance(self, name: str, head: Head, etag: str, now: datetime, first_look: timedelta) -> None:
+        """Begin the next generation: idle, or open where writers have put something there meanwhile."""
+        following = msgspec.structs.replace(
+            head, generation=head.generation + 1, state="idle", opened=None, closed=None, closed_by="", close_asked=""
+        )
+        entry = await self._unfinished.get("collection", name)
+        await self._write(name, following, etag)
+        found = await self.gathered(name, following.generation)
+        if found.first is not None:
+            current = await self.head(name)
+            if current and current[0].state == "idle":
+                opened = msgspec.structs.replace(current[0], state="open", opened=now)
+                await self._open(name, opened, current[1], first_look)
+        elif entry:
+            await self._unfinished.remove(entry)
+
+
+def _takes(head: Head, generation: int) -> bool:
+    """Whether what was inserted into `generation` will be read: it is open, or it is the next one of a closing head."""
+    if head.state == "closing":
+        return generation == head.generation + 1
+    return head.state == "open" and generation == head.generation
+
+
+def _partition(name: str, generation: int, shard: int) -> str:
+    return f"{name}:{generation:06}:{shard}"
+
+
+def _text(row: Row) -> bytes:
+    text = row.cells["head"]
+    return text if isinstance(text, bytes) else b""

@@ -1,0 +1,255 @@
+"""The journal of events: each event is claimed once, kept with what became of it, and listed newest first.
+
+Events of one delivery are grouped by shard. A shard's transaction inserts one small claim row an event (the duplicate
+check) and one *part* row with the events themselves. A part is open until its effects are done; then it is decided in
+one more transaction. So an event costs little over one row in a batch, and three transactions when it comes alone.
+
+    k:<subject>:<content>   claim: which part holds the event
+    o:<time>:<part>         part not decided yet (found by the sweep)
+    t:<inverted time>:<part> part that is decided (listed newest first)
+"""
+
+import asyncio
+import hashlib
+import uuid
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from shared.ledger.protocol import (
+    AlreadyExistsError,
+    Delete,
+    Insert,
+    NotFoundError,
+    Operation,
+    Row,
+    Store,
+    Upsert,
+    Value,
+)
+from shared.ledger.records import SCHEMA, Outcome, Taken
+
+SHARDS: Final = 8
+"""Partitions of the journal: a batch of 100 events costs at most 8 transactions to claim, and Azure serves 16,000
+rows a second over them."""
+_MOST_CLAIMS: Final = 99
+_CELL: Final = 60_000
+_INLINE: Final = 480_000
+_END: Final = 9_999_999_999_999
+STALE: Final = timedelta(minutes=1)
+"""A part that has been open for longer was left behind by a crash; whoever finds it decides it."""
+
+_takens = msgspec.json.Decoder(tuple[Taken, ...])
+
+
+class UndecidedError(Exception):
+    """Another delivery of the event is being decided at this moment: ask again later. Nothing is lost by that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Events of one delivery in one shard."""
+
+    shard: str
+    key: str
+    received: datetime
+    events: tuple[Taken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What came of claiming: the part of the new events (None where all were known), and the known ones."""
+
+    part: Part | None
+    duplicates: tuple[Taken, ...]
+
+
+def claim_name(subject: str, content: str) -> str:
+    """Name what an event tells: 20 hex digits of its subject (one subject's are neighbours), 12 of its content."""
+    return hashlib.sha256(subject.encode()).hexdigest()[:20] + hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def shard_of(claim: str) -> str:
+    """Give the partition in which a claim lives; all claims of one subject share it."""
+    return f"s{int(claim[:8], 16) % SHARDS:02d}"
+
+
+def _claim_key(claim: str) -> str:
+    return f"k:{claim[:20]}:{claim[20:]}"
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+class Journal:
+    """Claims and keeps events. `new_name` gives unique part names (a seeded one in simulation)."""
+
+    def __init__(self, store: Store, new_name: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
+        self._table = store.table("journal")
+        self._blobs = store.blobs
+        self._new_name = new_name
+
+    async def claim(self, events: Sequence[Taken], now: datetime, *, decided: bool = False) -> list[Claimed]:
+        """Claim events that came together; with `decided` nothing remains to be done for them.
+
+        Each claim may stand in `events` once. Raises UndecidedError where a known event is not decided yet.
+        """
+        shards: dict[str, list[Taken]] = {}
+        for event in events:
+            shards.setdefault(shard_of(event.claim), []).append(event)
+        portions = [
+            (shard, members[start : start + _MOST_CLAIMS])
+            for shard, members in shards.items()
+            for start in range(0, len(members), _MOST_CLAIMS)
+        ]
+        return list(await asyncio.gather(*(self._claim(shard, part, now, decided) for shard, part in portions)))
+
+    async def _claim(self, shard: str, events: Sequence[Taken], now: datetime, decided: bool) -> Claimed:
+        fresh = tuple(events)
+        duplicates: tuple[Taken, ...] = ()
+        while fresh:
+            part = Part(shard, f"{_milliseconds(now):013}:{self._new_name()}", now, fresh)
+            row = await self._part_row(part, fresh, decided=decided)
+            claims: list[Operation] = [
+                Insert(Row(shard, _claim_key(event.claim), {"part": part.key, "schema": SCHEMA})) for event in fresh
+            ]
+            try:
+                await self._table.apply([*claims, Insert(row)])
+            except AlreadyExistsError:
+                known = await asyncio.gather(*(self._known(shard, event, now) for event in fresh))
+                if not any(known):
+                    continue  # the row that was in the way has been dropped by retention meanwhile
+                duplicates += tuple(event for event, is_known in zip(fresh, known, strict=True) if is_known)
+                fresh = tuple(event for event, is_known in zip(fresh, known, strict=True) if not is_known)
+            else:
+                return Claimed(part, duplicates)
+        return Claimed(None, duplicates)
+
+    async def _known(self, shard: str, event: Taken, now: datetime) -> bool:
+        row = await self._table.get(shard, _claim_key(event.claim))
+        if row is None:
+            return False
+        key = str(row.cells["part"])
+        if await self._table.get(shard, f"o:{key}") is None:
+            return True
+        raise UndecidedError(
+            f"event {event.claim} is being decided since {_time_of(key).isoformat()} (now {now.isoformat()})"
+        )
+
+    async def decide(self, part: Part, outcomes: Sequence[tuple[Outcome, ...]]) -> None:
+        """Record what became of each event of the part, in order. Doing it again changes nothing."""
+        events = tuple(
+            msgspec.structs.replace(event, outcomes=result) for event, result in zip(part.events, outcomes, strict=True)
+        )
+        row = await self._part_row(part, events, decided=True)
+        try:
+            await self._table.apply([Delete(part.shard, f"o:{part.key}"), Upsert(row)])
+        except NotFoundError:
+            return
+
+    async def fold(self, events: Sequence[Taken], now: datetime) -> None:
+        """Record deliveries of events that were known."""
+        shards: dict[str, list[Taken]] = {}
+        for event in events:
+            shards.setdefault(shard_of(event.claim), []).append(event)
+        await asyncio.gather(*(self._fold(shard, tuple(members), now) for shard, members in shards.items()))
+
+    async def _fold(self, shard: str, events: tuple[Taken, ...], now: datetime) -> None:
+        slim = tuple(
+            msgspec.structs.replace(event, event={"id": event.event.get("id", "")}, outcomes=(Outcome(what="folded"),))
+            for event in events
+        )
+        part = Part(shard, f"{_milliseconds(now):013}:{self._new_name()}", now, slim)
+        await self._table.apply([Insert(await self._part_row(part, slim, decided=True))])
+
+    async def get(self, claim: str) -> tuple[Taken, datetime, bool] | None:
+        """Give the event of a claim, when it was received, whether it is decided; None where it was never received."""
+        shard = shard_of(claim)
+        row = await self._table.get(shard, _claim_key(claim))
+        if row is None:
+            return None
+        key = str(row.cells["part"])
+        stored = await self._table.get(shard, _decided_key(key))
+        decided = stored is not None
+        stored = stored or await self._table.get(shard, f"o:{key}")
+        if stored is None:
+            return None
+        for event in await self._events(stored):
+            if event.claim == claim:
+                return event, _time_of(key), decided
+        return None
+
+    async def about(self, subject: str) -> list[str]:
+        """Give the claims of a subject (20 hex digits of it), any order."""
+        rows = await self._table.scan(shard_of(subject + "0" * 12), prefix=f"k:{subject}:", limit=1000)
+        return [subject + row.key.rpartition(":")[2] for row in rows]
+
+    async def stale(self, now: datetime, *, limit: int = 100) -> list[Part]:
+        """Give parts that a crash has left open."""
+        before = f"o:{_milliseconds(now - STALE):013}"
+        scans = await asyncio.gather(
+            *(self._table.scan(f"s{n:02d}", after="o:", before=before, limit=limit) for n in range(SHARDS))
+        )
+        return [
+            Part(row.partition, row.key[2:], _time_of(row.key[2:]), await self._events(row))
+            for rows in scans
+            for row in rows
+        ]
+
+    async def newest(self, *, limit: int, before: str = "") -> tuple[list[tuple[datetime, Taken]], str]:
+        """Give the newest decided events and a token to go on with ("" where there is no more).
+
+        The token is the key of the last part read; a page may hold more than `limit` events, never half a part.
+        """
+        after = before or "t:"
+        scans = await asyncio.gather(
+            *(self._table.scan(f"s{n:02d}", after=after, before="t:~", limit=limit) for n in range(SHARDS))
+        )
+        rows = sorted((row for rows in scans for row in rows), key=lambda row: row.key)
+        page: list[tuple[datetime, Taken]] = []
+        for row in rows:
+            received = _received(row.key)
+            page.extend((received, event) for event in await self._events(row))
+            if len(page) >= limit:
+                return page, row.key
+        return page, ""
+
+    async def _part_row(self, part: Part, events: tuple[Taken, ...], *, decided: bool) -> Row:
+        packed = zlib.compress(msgspec.json.encode(events), 1)
+        cells: dict[str, Value] = {"schema": SCHEMA, "events": len(events)}
+        if len(packed) > _INLINE:
+            name = f"events/{part.key.replace(':', '-')}-{'t' if decided else 'o'}.z"
+            await self._blobs.put(name, packed, content_type="application/octet-stream")
+            cells["blob"] = name
+        else:
+            for index in range(0, len(packed), _CELL):
+                cells[f"p{index // _CELL}"] = packed[index : index + _CELL]
+        return Row(part.shard, _decided_key(part.key) if decided else f"o:{part.key}", cells)
+
+    async def _events(self, row: Row) -> tuple[Taken, ...]:
+        if "blob" in row.cells:
+            packed = await self._blobs.get(str(row.cells["blob"]))
+        else:
+            pieces: list[bytes] = []
+            while (piece := row.cells.get(f"p{len(pieces)}")) is not None:
+                pieces.append(piece if isinstance(piece, bytes) else b"")
+            packed = b"".join(pieces)
+        return _takens.decode(zlib.decompress(packed))
+
+
+def _decided_key(key: str) -> str:
+    milliseconds, _, name = key.partition(":")
+    return f"t:{_END - int(milliseconds):013}:{name}"
+
+
+def _time_of(key: str) -> datetime:
+    return datetime.fromtimestamp(int(key.partition(":")[0]) / 1000, UTC)
+
+
+def _received(decided_key: str) -> datetime:
+    return datetime.fromtimestamp((_END - int(decided_key.split(":")[1])) / 1000, UTC)
