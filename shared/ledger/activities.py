@@ -56,9 +56,13 @@ class Activities:
         partition, key = _address(activity.id)
         return (await self._table.apply([Replace(Row(partition, key, _cells(activity), etag))]))[0]
 
-    async def wake(self, identifier: str, delay: timedelta) -> None:
-        """Have the engine look at it after a delay. The message is a hint: one lost or doubled changes nothing."""
-        await self._work.send(f"activity:{identifier}", delay=min(delay, MAX_DELAY).total_seconds())
+    async def wake(self, identifier: str, delay: timedelta, armed_for: str = "") -> None:
+        """Have the engine look at it after a delay, at most MAX_DELAY (the sweep wakes what is due later).
+
+        The message is a hint: one lost or doubled changes nothing. One that was armed for a due time is dropped when
+        the activity is due at another; without it the engine looks at once.
+        """
+        await self._work.send(f"activity:{identifier}:{armed_for}", delay=min(delay, MAX_DELAY).total_seconds())
 
     async def close(self, identifier: str) -> None:
         """Take a finished activity out of the index of what is unfinished: its very last write."""

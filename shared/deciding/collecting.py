@@ -1,0 +1,99 @@
+"""When a collection closes: a burst is whole when its marker came, when it is quiet, or when the wait is over."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+SETTLE: Final = timedelta(seconds=3)
+"""How long after the marker the list stays open for events that overtake each other on their way (Event Grid has no
+order; the marker's event may come before that of a file written earlier)."""
+_BACKLOG: Final = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a trigger collects. `marker`: the burst is whole only when its marker came."""
+
+    quiet: timedelta
+    max_wait: timedelta
+    max_files: int | None = None
+    max_bytes: int | None = None
+    marker: bool = False
+    if_incomplete: Literal["hold", "run", "fail"] = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the present generation. `oldest_waiting`: when the oldest visible intake message was queued."""
+
+    files: int
+    size: int
+    opened: datetime
+    arrived: datetime
+    marker: datetime | None = None
+    oldest_waiting: datetime | None = None
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Freeze the list now. With `incomplete` the marker never came: the activity opens only to fail."""
+
+    reason: str
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again at `until`; `reason` says what it waits for."""
+
+    until: datetime
+    reason: str
+
+
+def decide(rule: Rule, facts: Facts, now: datetime) -> Close | Wait:
+    """Decide whether a collection closes.
+
+    1. A person asked, or most files or bytes are there: now.
+    2. The longest wait is over: now; where a marker is expected and missing, as `if-incomplete` says.
+    3. The marker is there and has settled, and no older intake message waits: now.
+    4. No marker is expected, nothing arrived for the quiet period, and no older intake message waits: now.
+    5. Otherwise look again at the earliest time at which that can change.
+    """
+    if facts.asked:
+        return Close(facts.asked)
+    if rule.max_files is not None and facts.files >= rule.max_files:
+        return Close(f"{facts.files} files reached max-files {rule.max_files}")
+    if rule.max_bytes is not None and facts.size >= rule.max_bytes:
+        return Close(f"{facts.size} bytes reached max-bytes {rule.max_bytes}")
+    overdue = now - facts.opened >= rule.max_wait
+    if rule.marker and facts.marker is None:
+        return _without_marker(rule, facts, now, overdue=overdue)
+    if overdue:
+        return Close(f"longest wait of {_text(rule.max_wait)} is over")
+    whole_at = facts.marker + SETTLE if rule.marker and facts.marker else facts.arrived + rule.quiet
+    what = "marker" if rule.marker else "quiet period"
+    latest = facts.opened + rule.max_wait
+    if now < whole_at:
+        return Wait(min(whole_at, latest), f"{what} until {whole_at.isoformat()}")
+    told = facts.marker if rule.marker and facts.marker else facts.arrived
+    if facts.oldest_waiting is not None and facts.oldest_waiting <= max(told, now - rule.quiet):
+        return Wait(min(now + _BACKLOG, latest), f"intake messages from {facts.oldest_waiting.isoformat()} wait")
+    return Close("marker came" if rule.marker else f"quiet for {_text(rule.quiet)}")
+
+
+def _without_marker(rule: Rule, facts: Facts, now: datetime, *, overdue: bool) -> Close | Wait:
+    if not overdue:
+        return Wait(facts.opened + rule.max_wait, "its marker has not come")
+    reason = f"its marker did not come within {_text(rule.max_wait)}"
+    if rule.if_incomplete == "hold":
+        return Wait(now + timedelta(hours=1), f"held: {reason}; close it by hand, or the marker closes it")
+    return Close(reason, incomplete=rule.if_incomplete == "fail")
+
+
+def _text(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

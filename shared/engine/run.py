@@ -1,0 +1,171 @@
+"""Runs activities: one short idempotent step after the other, each saved before and after its effect.
+
+A step's attempt is saved as running before anything is asked for outside, so a crash after any write repeats the same
+request under the same name. A message that wakes an activity carries the due time it was armed for; one that no longer
+fits is dropped, so that messages never multiply.
+"""
+
+import copy
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from shared.deciding.retrying import delay_before
+from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError, Refused, TransientError
+from shared.ledger.activities import Activities
+from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
+from shared.ledger.records import Activity, ActivityStatus, Step
+
+logger = logging.getLogger(__name__)
+
+_LONG_ENOUGH: Final = 15.0
+"""Seconds after which an invocation lets go and has itself woken again, far below any host's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One step to do: the activity it belongs to (a copy to read), the step, and the time."""
+
+    activity: Activity
+    step: Step
+    now: datetime
+
+
+StepRunner = Callable[[Work], Awaitable[Answer]]
+Listener = Callable[[Activity, str], Awaitable[None]]
+
+
+class Engine:
+    """Looks after activities. `runners` gives the code of each kind of step; `finished` hears of every end."""
+
+    def __init__(
+        self,
+        activities: Activities,
+        runners: Mapping[str, StepRunner],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        finished: Callable[[Activity], Awaitable[None]] | None = None,
+    ) -> None:
+        self._activities = activities
+        self._runners = runners
+        self._clock = clock
+        self._finished = finished
+
+    async def look(self, identifier: str, armed_for: str = "") -> None:
+        """Do what is due for an activity; `armed_for` is the due time the message was armed for, "" to look at once.
+
+        Raises StoreError where the ledger cannot be read or written: the message then comes again.
+        """
+        activity, etag = await self._activities.load(identifier)
+        if activity.finished:
+            await self._close(activity)
+            return
+        if activity.status in {"held", "waiting-approval"} and not armed_for:
+            return
+        if armed_for and armed_for != due_mark(activity.due):
+            return
+        try:
+            await self._proceed(activity, etag)
+        except ChangedError:
+            logger.info("activity %s is looked after by another instance", identifier)
+
+    async def _proceed(self, activity: Activity, etag: str) -> None:
+        began = time.monotonic()
+        while True:
+            step = next((step for step in activity.steps if step.state not in {"done", "skipped"}), None)
+            if step is None:
+                await self._end(activity, etag, "succeeded", "")
+                return
+            now = self._clock()
+            if step.state == "pending":
+                step.started = now
+            step.state = "running"
+            step.tries += 1
+            activity.status, activity.updated, activity.due = "running", now, now + timedelta(minutes=2)
+            etag = await self._activities.save(activity, etag)
+            answer = await self._run(activity, step, now)
+            now = self._clock()
+            if isinstance(answer, Failed | Refused):
+                step.state, step.ended, step.reason, step.detail = (
+                    "failed",
+                    now,
+                    answer.reason,
+                    answer.detail or step.detail,
+                )
+                await self._end(activity, etag, "failed" if isinstance(answer, Failed) else "refused", answer.reason)
+                return
+            step.detail = answer.detail
+            if isinstance(answer, Again):
+                step.state = "waiting"
+                activity.updated, activity.due = now, now + answer.after
+                await self._activities.save(activity, etag)
+                await self._activities.wake(activity.id, answer.after, due_mark(activity.due))
+                return
+            step.state, step.ended, step.tries, step.reason = "done", now, 0, ""
+            activity.updated, activity.due = now, now
+            etag = await self._activities.save(activity, etag)
+            if time.monotonic() - began > _LONG_ENOUGH:
+                await self._activities.wake(activity.id, timedelta(0), due_mark(activity.due))
+                return
+
+    async def _run(self, activity: Activity, step: Step, now: datetime) -> Answer:
+        runner = self._runners.get(step.kind)
+        if runner is None:
+            return Failed(f"step {step.name} is of kind {step.kind!r}, which this version of the hub does not know")
+        asked: timedelta | None = None
+        try:
+            answer = await runner(Work(copy.deepcopy(activity), copy.deepcopy(step), now))
+        except PermanentError as error:
+            return Failed(str(error))
+        except TransientError as error:
+            reason, asked = str(error), error.retry_after
+        except StoreError as error:
+            reason = f"the store did not answer as expected: {error}"
+        except Exception as error:
+            logger.exception("step %s of activity %s", step.name, activity.id)
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            if not isinstance(answer, Again):
+                return answer
+            step.tries = 0
+            return answer
+        delay = delay_before(step.tries, f"{activity.id}:{step.name}", asked)
+        if delay is None:
+            return Failed(f"gave up after {step.tries} tries: {reason}")
+        step.reason = f"try {step.tries} failed, again in {delay.total_seconds():.0f} s: {reason}"
+        logger.warning("activity %s step %s: %s", activity.id, step.name, step.reason)
+        return Again(delay, step.detail)
+
+    async def _end(self, activity: Activity, etag: str, status: ActivityStatus, reason: str) -> None:
+        activity.status, activity.reason, activity.updated, activity.due = status, reason, self._clock(), None
+        await self._activities.save(activity, etag)
+        logger.info("activity %s of %s %s%s", activity.id, activity.automation, status, f": {reason}" if reason else "")
+        await self._close(activity)
+
+    async def _close(self, activity: Activity) -> None:
+        if self._finished:
+            await self._finished(activity)
+        await self._activities.close(activity.id)
+
+    async def overdue(self, identifier: str, grace: timedelta) -> None:
+        """Wake an activity whose message was lost: it is due for longer than `grace`, or finished and not closed."""
+        try:
+            activity, _ = await self._activities.load(identifier)
+        except NotFoundError:
+            # The row that should follow its index entry never came: the opener crashed and does it again, or the event
+            # that would is redelivered. The entry stays until then; a day later nothing comes any more.
+            return
+        if activity.finished:
+            await self._close(activity)
+        elif activity.due is not None and self._clock() - activity.due > grace:
+            await self._activities.wake(identifier, timedelta(0), due_mark(activity.due))
+
+
+def due_mark(due: datetime | None) -> str:
+    """Write a due time for a message, to the millisecond."""
+    return str(int(due.timestamp() * 1000)) if due else ""
+
+
+__all__ = ["Done", "Engine", "StepRunner", "Work", "due_mark"]
