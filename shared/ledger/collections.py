@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from shared.deciding.files import newest_contents
+from shared.ledger.activities import MAX_DELAY
 from shared.ledger.protocol import (
     AlreadyExistsError,
     ChangedError,
@@ -52,6 +53,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     markers: tuple[File, ...] = ()
     first: datetime | None = None
     arrived: datetime | None = None
+    marked: datetime | None = None
+    """When the last marker arrived."""
 
     @property
     def size(self) -> int:
@@ -109,7 +112,7 @@ class Collections:
             await self._write(name, head, etag)
         except (AlreadyExistsError, ChangedError):
             return False
-        await self.wake(name, first_look)
+        await self.wake(name, head.generation, first_look)
         return True
 
     async def _insert(self, name: str, generation: int, member: Member, part: str) -> None:
@@ -127,9 +130,9 @@ class Collections:
         row = Row(name, "head", {"schema": SCHEMA, "state": head.state, "head": encode(head)}, etag)
         await self._heads.apply([Replace(row) if etag else Insert(row)])
 
-    async def wake(self, name: str, delay: timedelta) -> None:
-        """Have the engine look at it after a delay."""
-        await self._work.send(f"collection:{name}", delay=delay.total_seconds())
+    async def wake(self, name: str, generation: int, delay: timedelta) -> None:
+        """Have the engine look at it after a delay, if that generation is still the present one then."""
+        await self._work.send(f"collection:{name}:{generation}", delay=min(delay, MAX_DELAY).total_seconds())
 
     async def gathered(self, name: str, generation: int) -> Gathered:
         """Read what a generation holds, duplicates folded."""
@@ -145,6 +148,7 @@ class Collections:
             markers=newest_contents(file for member in members for file in member.markers),
             first=min(member.arrived for member in members),
             arrived=max(member.arrived for member in members),
+            marked=max((member.arrived for member in members if member.markers), default=None),
         )
 
     async def _shard(self, name: str, generation: int, shard: int) -> list[Member]:
@@ -195,14 +199,20 @@ class Collections:
         )
         entry = await self._unfinished.get("collection", name)
         await self._write(name, following, etag)
-        found = await self.gathered(name, following.generation)
-        if found.first is not None:
-            current = await self.head(name)
-            if current and current[0].state == "idle":
-                opened = msgspec.structs.replace(current[0], state="open", opened=now)
-                await self._open(name, opened, current[1], first_look)
-        elif entry:
+        current = await self.head(name)
+        if current and current[0] == following:
+            await self.reopen(name, *current, now, first_look)
+        if entry and (await self.gathered(name, following.generation)).first is None:
             await self._unfinished.remove(entry)
+
+    async def reopen(self, name: str, head: Head, etag: str, now: datetime, first_look: timedelta) -> None:
+        """Open an idle generation that holds something already: its writers saw the one before it close."""
+        if (await self.gathered(name, head.generation)).first is not None:
+            await self._open(name, msgspec.structs.replace(head, state="open", opened=now), etag, first_look)
+
+    async def rewrite(self, name: str, head: Head, etag: str) -> None:
+        """Write the head over the one that was read with `etag`. Raises ChangedError."""
+        await self._write(name, head, etag)
 
 
 def _takes(head: Head, generation: int) -> bool:

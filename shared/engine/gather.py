@@ -1,0 +1,137 @@
+"""Looks after collections: closes what is whole, freezes its list, opens the activity, begins the next generation."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import msgspec
+
+from shared.deciding.collecting import Close, Facts, Rule, Wait, decide
+from shared.ledger.collections import Collections, Gathered
+from shared.ledger.protocol import ChangedError, Queue
+from shared.ledger.records import Cause, File, Files, Head
+
+logger = logging.getLogger(__name__)
+
+_SOONEST: Final = timedelta(seconds=1)
+_NAMED: Final = 20
+
+
+class Rules(Protocol):
+    """Where the engine learns how a collection's trigger collects."""
+
+    async def rule(self, head: Head) -> Rule:
+        """Give the rule of the automation as it is now or, where it is gone, as it was when the collection began."""
+
+
+Opener = Callable[[Head, Cause, Files, str], Awaitable[str]]
+"""Opens the activity of a frozen list: head, cause, files, and a reason to fail at once ("" for none); gives its id."""
+
+
+class Gatherer:
+    """Looks after collections. `intake` is the queue whose older messages a collection waits for."""
+
+    def __init__(
+        self,
+        collections: Collections,
+        rules: Rules,
+        opener: Opener,
+        intake: Queue,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._collections = collections
+        self._rules = rules
+        self._open = opener
+        self._intake = intake
+        self._clock = clock
+
+    async def look(self, name: str, generation: str = "") -> None:
+        """Do what is due for a collection. Raises StoreError where the ledger does not answer: come again.
+
+        `generation` is that of the message, which arms the next one; without it (the sweep) none is armed, so that
+        messages never multiply.
+        """
+        found = await self._collections.head(name)
+        if found is None or generation not in {"", str(found[0].generation)}:
+            return
+        head, etag = found
+        rule = await self._rules.rule(head)
+        try:
+            if head.state == "idle":
+                await self._collections.reopen(name, head, etag, self._clock(), self._first(rule))
+            elif head.state == "open":
+                await self._look_at_open(name, head, etag, rule, armed=bool(generation))
+            else:
+                await self._finish(name, head, etag, rule)
+        except ChangedError:
+            logger.info("collection %s is looked after by another instance", name)
+
+    async def _look_at_open(self, name: str, head: Head, etag: str, rule: Rule, *, armed: bool) -> None:
+        now = self._clock()
+        gathered = await self._collections.gathered(name, head.generation)
+        if gathered.arrived is None:
+            # The head opens before the first member is in; a crash in between leaves it empty until the event returns.
+            verdict: Close | Wait = Wait(now + rule.quiet, "nothing has arrived")
+        else:
+            verdict = await self._decide(head, gathered, rule, now)
+        if isinstance(verdict, Close):
+            reason = f"incomplete: {verdict.reason}" if verdict.incomplete else verdict.reason
+            closing, new_etag = await self._collections.close(name, head, etag, now, reason)
+            await self._finish(name, closing, new_etag, rule)
+            return
+        if armed:
+            await self._collections.wake(name, head.generation, max(_SOONEST, verdict.until - now))
+
+    async def _decide(self, head: Head, gathered: Gathered, rule: Rule, now: datetime) -> Close | Wait:
+        count, age = await self._intake.depth()
+        facts = Facts(
+            files=len(gathered.files),
+            size=gathered.size,
+            opened=head.opened or now,
+            arrived=gathered.arrived or now,
+            marker=gathered.marked,
+            oldest_waiting=now - timedelta(seconds=age) if count and age > 0 else None,
+            asked=head.close_asked,
+        )
+        return decide(rule, facts, now)
+
+    async def _finish(self, name: str, head: Head, etag: str, rule: Rule) -> None:
+        files = await self._collections.freeze(name, head)
+        if files.count:
+            members = await self._collections.frozen(files.blob)
+            fail = head.closed_by if head.closed_by.startswith("incomplete: ") else ""
+            identifier = await self._open(head, _cause(name, head, members), files, fail)
+            logger.info(
+                "collection %s generation %d closed (%s): %d files, activity %s",
+                name,
+                head.generation,
+                head.closed_by,
+                files.count,
+                identifier,
+            )
+        await self._collections.advance(name, head, etag, self._clock(), self._first(rule))
+
+    @staticmethod
+    def _first(rule: Rule) -> timedelta:
+        return min(rule.quiet, rule.max_wait)
+
+    async def ask(self, name: str, reason: str) -> bool:
+        """Have an open collection close at once; False where nothing is open. Raises ChangedError."""
+        found = await self._collections.head(name)
+        if found is None or found[0].state != "open":
+            return False
+        await self._collections.rewrite(name, msgspec.structs.replace(found[0], close_asked=reason), found[1])
+        await self._collections.wake(name, found[0].generation, timedelta(0))
+        return True
+
+
+def _cause(name: str, head: Head, members: tuple[File, ...]) -> Cause:
+    return Cause(
+        kind="events",
+        claims=tuple(file.claim for file in members[:_NAMED] if file.claim),
+        count=len(members),
+        collection=name,
+        generation=head.generation,
+        closed_by=head.closed_by,
+    )
