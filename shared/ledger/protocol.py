@@ -95,16 +95,18 @@ class Table(Protocol):
     async def scan(
         self, partition: str, *, after: str = "", before: str = "", limit: int = 1000, prefix: str = ""
     ) -> list[Row]:
-        """Give at most `limit` rows of the partition by ascending key, with after < key < before, keys beginning `prefix`."""
+        """Give at most `limit` rows by ascending key, with after < key < before and keys that begin with `prefix`."""
 
     async def partitions(self, *, after: str = "", limit: int = 1000) -> list[Row]:
-        """Give at most `limit` rows over all partitions, by (partition, key), partition > after. For retention and repair only."""
+        """Give at most `limit` rows over all partitions, by (partition, key), partition > after. For repair only."""
 
 
 class Blobs(Protocol):
     """The hub's own blobs, by name."""
 
-    async def put(self, name: str, content: bytes, *, absent: bool = False, content_type: str = "application/json") -> None:
+    async def put(
+        self, name: str, content: bytes, *, absent: bool = False, content_type: str = "application/json"
+    ) -> None:
         """Write; with `absent` raise AlreadyExistsError where it is there."""
 
     async def get(self, name: str) -> bytes:

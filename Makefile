@@ -1,0 +1,47 @@
+# The commands of the project; `make help` lists them. Everything lies in this folder: .venv, .venvs, node_modules.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .venvs/stamps
+RUNTIME := azure-functions-runtime==1.3.0
+
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help setup up down demo test lint format clean
+
+help: ## lists the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMPS)/app $(STAMPS)/node ## creates the environment of app, tools and Azurite (quick the second time)
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] < (3,14) else "Python 3.11 to 3.13 is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+
+$(STAMPS)/app: requirements.txt requirements-dev.txt local/requirements.txt | $(BIN)/uv
+	@mkdir -p $(STAMPS)
+	@echo "installing the app's environment"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -r local/requirements.txt -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python $(RUNTIME)
+	@touch $@
+
+$(STAMPS)/node: package.json package-lock.json | $(STAMPS)/app
+	@echo "installing Azurite"
+	@$(BIN)/python -m local.node ci --silent
+	@touch $@
+
+test: setup ## runs all tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMPS)/app ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy shared functions local cli
+
+format: $(STAMPS)/app ## formats and mends what ruff can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## removes the environments and the state of the laptop cloud
+	@rm -rf $(VENV) .venvs node_modules .local out

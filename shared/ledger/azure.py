@@ -1,0 +1,385 @@
+"""The store in Azure: tables, queues and blobs of the app's own storage account, by the async clients."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.data.tables import EntityProperty, TableTransactionError, UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+from azure.storage.blob import ContentSettings
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from shared.ledger.protocol import (
+    AlreadyExistsError,
+    ChangedError,
+    Delete,
+    Insert,
+    NotFoundError,
+    Operation,
+    Replace,
+    Row,
+    StoreError,
+    Value,
+)
+from shared.ledger.rules import check
+from shared.settings import Connection
+
+_TIMEOUT: Final = 30
+"""Seconds one request may take."""
+_RETRIES: Final = 3
+T = TypeVar("T")
+
+
+def client_options() -> dict[str, Any]:
+    """Give options of every storage client here: no proxies read from the environment a call, few quick retries."""
+    return {
+        "transport": AioHttpTransport(use_env_settings=False),
+        "retry_total": _RETRIES,
+        "connection_timeout": 10,
+        "read_timeout": _TIMEOUT,
+    }
+
+
+def credential(connection: Connection) -> Any:
+    """Give the identity that a connection names."""
+    from azure.identity.aio import DefaultAzureCredential
+
+    return DefaultAzureCredential(managed_identity_client_id=connection.client_id or None)
+
+
+class AzureTable:
+    """A table in Azure."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+        self._made = False
+
+    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await call()
+        except HttpResponseError as error:
+            if self._made or error.status_code != 404 or "TableNotFound" not in str(error):
+                raise
+        await _create(self._client.create_table)
+        self._made = True
+        return await call()
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        """Give the row, or None."""
+        try:
+            entity = await self._client.get_entity(partition, key, timeout=_TIMEOUT)
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise _translated(error, self._client.table_name) from error
+        return _row(entity)
+
+    async def apply(self, operations: Sequence[Operation]) -> list[str]:
+        """Do all or none."""
+        check(operations)
+        try:
+            if len(operations) == 1:
+                return [await self._call(lambda: self._one(operations[0]))]
+            results = await self._call(
+                lambda: self._client.submit_transaction([_batched(operation) for operation in operations])
+            )
+        except AzureError as error:
+            raise _translated(error, self._client.table_name) from error
+        return [str(result.get("etag", "")) for result in results]
+
+    async def _one(self, operation: Operation) -> str:
+        if isinstance(operation, Delete):
+            # The SDK's own delete_entity says nothing of a row that is not there; a transaction of one does.
+            await self._client.submit_transaction([_batched(operation)])
+            return ""
+        entity = _entity(operation.row)
+        if isinstance(operation, Insert):
+            return str((await self._client.create_entity(entity, timeout=_TIMEOUT)).get("etag", ""))
+        if isinstance(operation, Replace):
+            return str(
+                (
+                    await self._client.update_entity(
+                        entity,
+                        mode=UpdateMode.REPLACE,
+                        etag=operation.row.etag,
+                        match_condition=MatchConditions.IfNotModified,
+                        timeout=_TIMEOUT,
+                    )
+                ).get("etag", "")
+            )
+        return str(
+            (await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE, timeout=_TIMEOUT)).get("etag", "")
+        )
+
+    async def scan(
+        self, partition: str, *, after: str = "", before: str = "", limit: int = 1000, prefix: str = ""
+    ) -> list[Row]:
+        """Give rows by ascending key."""
+        conditions = ["PartitionKey eq @partition"]
+        parameters = {
+            "partition": partition,
+            "after": after,
+            "before": before,
+            "prefix": prefix,
+            "end": prefix + "\uffff",
+        }
+        if after:
+            conditions.append("RowKey gt @after")
+        if before:
+            conditions.append("RowKey lt @before")
+        if prefix:
+            conditions.append("RowKey ge @prefix and RowKey lt @end")
+        return await self._query(" and ".join(conditions), parameters, limit)
+
+    async def partitions(self, *, after: str = "", limit: int = 1000) -> list[Row]:
+        """Give rows over all partitions."""
+        return await self._query("PartitionKey gt @after", {"after": after}, limit)
+
+    async def _query(self, text: str, parameters: dict[str, Any], limit: int) -> list[Row]:
+        rows: list[Row] = []
+        try:
+            pages = self._client.query_entities(
+                text, parameters=parameters, results_per_page=min(limit, 1000), timeout=_TIMEOUT
+            )
+            async for entity in pages:
+                rows.append(_row(entity))
+                if len(rows) == limit:
+                    break
+        except ResourceNotFoundError:
+            return []
+        except AzureError as error:
+            raise _translated(error, self._client.table_name) from error
+        return rows
+
+
+class AzureBlobs:
+    """The hub's own blobs in Azure."""
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._container = service.get_container_client(container)
+
+    async def put(
+        self, name: str, content: bytes, *, absent: bool = False, content_type: str = "application/json"
+    ) -> None:
+        """Write."""
+
+        async def upload() -> None:
+            await self._container.get_blob_client(name).upload_blob(
+                content,
+                overwrite=not absent,
+                content_settings=ContentSettings(content_type=content_type),
+                timeout=_TIMEOUT,
+            )
+
+        try:
+            try:
+                await upload()
+            except ResourceNotFoundError:
+                await _create(self._container.create_container)
+                await upload()
+        except AzureError as error:
+            raise _translated(error, name) from error
+
+    async def get(self, name: str) -> bytes:
+        """Read."""
+        try:
+            stream = await self._container.get_blob_client(name).download_blob(timeout=_TIMEOUT)
+            return bytes(await stream.readall())
+        except AzureError as error:
+            raise _translated(error, name) from error
+
+    async def delete(self, name: str) -> None:
+        """Remove."""
+        try:
+            await self._container.get_blob_client(name).delete_blob(timeout=_TIMEOUT)
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise _translated(error, name) from error
+
+    async def names(self, prefix: str) -> AsyncIterator[str]:
+        """Give names in order."""
+        try:
+            async for name in self._container.list_blob_names(name_starts_with=prefix, timeout=_TIMEOUT):
+                yield str(name)
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise _translated(error, prefix) from error
+
+
+class AzureQueue:
+    """A queue in Azure."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    async def send(self, text: str, *, delay: float = 0.0) -> None:
+        """Put a message."""
+
+        async def put() -> None:
+            await self._client.send_message(
+                text, visibility_timeout=round(delay) or None, time_to_live=-1, timeout=_TIMEOUT
+            )
+
+        try:
+            try:
+                await put()
+            except ResourceNotFoundError:
+                await _create(self._client.create_queue)
+                await put()
+        except AzureError as error:
+            raise _translated(error, self._client.queue_name) from error
+
+    async def depth(self) -> tuple[int, float]:
+        """Give count and age."""
+        try:
+            count = (await self._client.get_queue_properties(timeout=_TIMEOUT)).approximate_message_count or 0
+            if not count:
+                return 0, 0.0
+            peeked = await self._client.peek_messages(max_messages=1, timeout=_TIMEOUT)
+        except ResourceNotFoundError:
+            return 0, 0.0
+        except AzureError as error:
+            raise _translated(error, self._client.queue_name) from error
+        if not peeked or peeked[0].inserted_on is None:
+            return count, 0.0
+        return count, max(0.0, time.time() - peeked[0].inserted_on.timestamp())
+
+
+class AzureStore:
+    """All of the store in Azure. Make it inside a running event loop."""
+
+    def __init__(self, connection: Connection, container: str = "hub") -> None:
+        text, options = connection.connection_string, client_options
+        self._credential = None if text else credential(connection)
+        if text:
+            self._table_service = TableServiceClient.from_connection_string(text, **options())
+            self._queue_service = QueueServiceClient.from_connection_string(text, **options())
+            self._blob_service = BlobServiceClient.from_connection_string(text, **options())
+        else:
+            identity = self._credential
+            self._table_service = TableServiceClient(connection.uri("table"), credential=identity, **options())
+            self._queue_service = QueueServiceClient(connection.uri("queue"), credential=identity, **options())
+            self._blob_service = BlobServiceClient(connection.uri("blob"), credential=identity, **options())
+        self._tables: dict[str, AzureTable] = {}
+        self._queues: dict[str, AzureQueue] = {}
+        self._blobs = AzureBlobs(self._blob_service, container)
+
+    def table(self, name: str) -> AzureTable:
+        """Give a table."""
+        if name not in self._tables:
+            self._tables[name] = AzureTable(self._table_service.get_table_client(name))
+        return self._tables[name]
+
+    def queue(self, name: str) -> AzureQueue:
+        """Give a queue; its messages are base64, as the Functions host expects."""
+        if name not in self._queues:
+            client = self._queue_service.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
+            self._queues[name] = AzureQueue(client)
+        return self._queues[name]
+
+    @property
+    def blobs(self) -> AzureBlobs:
+        """Give the blobs."""
+        return self._blobs
+
+    async def tables(self) -> list[str]:
+        """Give the names of the tables."""
+        try:
+            return sorted([table.name async for table in self._table_service.list_tables()])
+        except AzureError as error:
+            raise _translated(error, "tables") from error
+
+    async def drop(self, name: str) -> None:
+        """Remove a table."""
+        self._tables.pop(name, None)
+        try:
+            await self._table_service.delete_table(name, timeout=_TIMEOUT)
+        except AzureError as error:
+            raise _translated(error, name) from error
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        closing = [self._table_service.close(), self._queue_service.close(), self._blob_service.close()]
+        if self._credential is not None:
+            closing.append(self._credential.close())
+        await asyncio.gather(*closing)
+
+
+async def _create(create: Callable[..., Awaitable[Any]]) -> None:
+    try:
+        await create(timeout=_TIMEOUT)
+    except ResourceExistsError:
+        return
+
+
+def _entity(row: Row) -> dict[str, Any]:
+    cells = {name: _typed(value) for name, value in row.cells.items()}
+    return {"PartitionKey": row.partition, "RowKey": row.key, **cells}
+
+
+def _typed(value: Value) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return EntityProperty(value, "Edm.Int64")
+    return value
+
+
+def _batched(operation: Operation) -> Any:
+    if isinstance(operation, Delete):
+        conditions: dict[str, Any] = {}
+        if operation.etag:
+            conditions = {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
+        return "delete", {"PartitionKey": operation.partition, "RowKey": operation.key}, conditions
+    entity = _entity(operation.row)
+    if isinstance(operation, Insert):
+        return "create", entity
+    if isinstance(operation, Replace):
+        options = {
+            "mode": UpdateMode.REPLACE,
+            "etag": operation.row.etag,
+            "match_condition": MatchConditions.IfNotModified,
+        }
+        return "update", entity, options
+    return "upsert", entity, {"mode": UpdateMode.REPLACE}
+
+
+def _row(entity: Any) -> Row:
+    cells = {name: _plain(value) for name, value in entity.items() if name not in {"PartitionKey", "RowKey"}}
+    return Row(str(entity["PartitionKey"]), str(entity["RowKey"]), cells, str(entity.metadata["etag"]))
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, EntityProperty):
+        return int(value.value) if value.edm_type == "Edm.Int64" else str(value.value)
+    if isinstance(value, datetime):
+        return datetime.fromtimestamp(value.timestamp(), UTC)
+    result: Value = value
+    return result
+
+
+def _translated(error: AzureError, what: str) -> StoreError:
+    message = f"{what}: {type(error).__name__}"
+    if not isinstance(error, HttpResponseError):
+        return StoreError(f"{message}: storage did not answer")
+    index = error.index if isinstance(error, TableTransactionError) else 0
+    if error.status_code == 409 or isinstance(error, ResourceExistsError):
+        return AlreadyExistsError(f"{message} (409)", index)
+    if error.status_code == 412 or isinstance(error, ResourceModifiedError):
+        return ChangedError(f"{message} (412)")
+    if error.status_code == 404 or isinstance(error, ResourceNotFoundError):
+        return NotFoundError(f"{message} (404)")
+    return StoreError(f"{message}: storage answered {error.status_code} {error.reason}")

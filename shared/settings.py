@@ -1,0 +1,153 @@
+"""The settings of the app: read once from a mapping, checked, with the secrets hidden from text."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+_SERVICES: Final = ("blob", "queue", "table")
+Role = Literal["reader", "operator", "approver", "publisher"]
+ROLES: Final[frozenset[str]] = frozenset({"reader", "operator", "approver", "publisher"})
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it, what was expected, and where it is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a storage account is reached: a connection string, or service addresses and an identity.
+
+    The names are those of the Functions host: `<NAME>`, or `<NAME>__blobServiceUri` and its like with
+    `<NAME>__credential` (managedidentity) and `<NAME>__clientId`.
+    """
+
+    name: str
+    connection_string: str = field(default="", repr=False)
+    uris: Mapping[str, str] = field(default_factory=dict)
+    client_id: str = ""
+
+    def uri(self, service: str) -> str:
+        """Give the address of a service (blob, queue, table), or raise SettingsError."""
+        try:
+            return self.uris[service]
+        except KeyError:
+            raise SettingsError(f"set {self.name}__{service}ServiceUri (https://<account>.{service}.core.…)") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A named key: the SHA-256 (hex) of its text, and the roles it has."""
+
+    name: str
+    digest: str = field(repr=False)
+    roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of the hub."""
+
+    hub_id: str
+    storage: Connection
+    accounts: Mapping[str, Connection]
+    events_queue: str
+    work_queue: str
+    subscription: str
+    resource_group: str
+    workspace: str
+    mlflow_tracking_uri: str
+    automations: Path
+    root: Path
+    data_account: str
+    data_container: str
+    data_datastore: str
+    poll_shortest: timedelta
+    poll_longest: timedelta
+    keys: tuple[Key, ...] = ()
+    platform_authentication: bool = False
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], root: Path) -> "Settings":
+        """Read the settings; `root` is the folder of the app. Raises SettingsError for the first that is wrong."""
+        return cls(
+            hub_id=_hub_id(environment.get("HUB_ID", "hub")),
+            storage=_connection(environment, "HUB_STORAGE"),
+            accounts=_accounts(environment),
+            events_queue=environment.get("HUB_EVENTS_QUEUE", "hub-events"),
+            work_queue=environment.get("HUB_WORK_QUEUE", "hub-work"),
+            subscription=_needed(environment, "AZURE_SUBSCRIPTION_ID"),
+            resource_group=_needed(environment, "AZUREML_RESOURCE_GROUP"),
+            workspace=_needed(environment, "AZUREML_WORKSPACE_NAME"),
+            mlflow_tracking_uri=environment.get("MLFLOW_TRACKING_URI", ""),
+            automations=root / environment.get("HUB_AUTOMATIONS", "automations"),
+            root=root,
+            data_account=environment.get("HUB_DATA_ACCOUNT", ""),
+            data_container=environment.get("HUB_DATA_CONTAINER", "hub-data"),
+            data_datastore=environment.get("HUB_DATA_DATASTORE", "hub_data"),
+            poll_shortest=_seconds(environment, "HUB_POLL_SHORTEST_SECONDS", 5.0),
+            poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
+            keys=_keys(environment.get("HUB_KEYS", "{}")),
+            platform_authentication=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+        )
+
+
+def _needed(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"setting {name} is missing: see local.settings.sample.json for what it is")
+    return value
+
+
+def _hub_id(text: str) -> str:
+    if not (1 <= len(text) <= 16 and text.isascii() and text.isalnum() and text == text.lower()):
+        raise SettingsError(f"HUB_ID is {text!r}: 1 to 16 lower-case letters and digits are expected")
+    return text
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> timedelta:
+    text = environment.get(name, "")
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= 86_400:
+        raise SettingsError(f"{name} is {text!r}: seconds over 0 and up to 86400 are expected")
+    return timedelta(seconds=seconds)
+
+
+def _connection(environment: Mapping[str, str], name: str) -> Connection:
+    text = environment.get(name, "")
+    uris = {
+        service: environment[f"{name}__{service}ServiceUri"].rstrip("/")
+        for service in _SERVICES
+        if environment.get(f"{name}__{service}ServiceUri")
+    }
+    if not text and not uris:
+        raise SettingsError(f"setting {name} is missing: a connection string, or {name}__blobServiceUri and its like")
+    return Connection(name, text, uris, environment.get(f"{name}__clientId", ""))
+
+
+def _accounts(environment: Mapping[str, str]) -> Mapping[str, Connection]:
+    prefix = "HUB_ACCOUNT_"
+    names = sorted({name[len(prefix) :].partition("__")[0] for name in environment if name.startswith(prefix)})
+    return {name.lower(): _connection(environment, prefix + name) for name in names}
+
+
+def _keys(text: str) -> tuple[Key, ...]:
+    try:
+        table = json.loads(text)
+        keys = tuple(Key(name, str(value["hash"]), frozenset(value["roles"])) for name, value in table.items())
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SettingsError(
+            'HUB_KEYS is not of the form {"name": {"hash": "<SHA-256 in hex>", "roles": ["reader"]}}: '
+            f"{type(error).__name__}"
+        ) from None
+    for key in keys:
+        if wrong := key.roles - ROLES:
+            raise SettingsError(f"HUB_KEYS: key {key.name!r} has unknown roles {sorted(wrong)}; known: {sorted(ROLES)}")
+        if len(key.digest) != 64:
+            raise SettingsError(f"HUB_KEYS: the hash of key {key.name!r} is not a SHA-256 in hex (64 digits)")
+    return keys
