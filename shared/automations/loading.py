@@ -1,0 +1,256 @@
+"""Reads the automations of a folder: every problem with its file, line and column; one bad document stops no other."""
+
+import difflib
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from shared.automations.jobs import JobFile, JobFileError, read_job
+from shared.automations.models import Automation
+from shared.automations.variables import check_variables
+
+MAX_FILE_BYTES: Final = 256 * 1024
+MAX_NODES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with an automation, where, and what would be right. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid automation and all that it is made of.
+
+    `files` are the contents by path from the project's root: the document itself, the job files it names, and the
+    folders of code that those name. `content` is the SHA-256 over them: an activity runs under exactly this.
+    """
+
+    automation: Automation
+    file: str
+    line: int
+    content: str
+    files: Mapping[str, bytes] = field(repr=False)
+    jobs: Mapping[str, JobFile] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The automations of a folder: the valid ones by name, and the problems of the others by file and document."""
+
+    automations: Mapping[str, Loaded]
+    invalid: Mapping[str, tuple[Problem, ...]]
+
+
+def load(folder: Path, root: Path) -> Catalogue:
+    """Read all `*.yml` and `*.yaml` under `folder`; files that automations name are looked up from `root`."""
+    valid: dict[str, Loaded] = {}
+    invalid: dict[str, tuple[Problem, ...]] = {}
+    if not folder.is_dir():
+        problem = Problem(
+            str(folder.name), 1, 1, f"the folder of automations {folder.name!r} does not exist: create it"
+        )
+        return Catalogue({}, {folder.name: (problem,)})
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in {".yml", ".yaml"} and path.is_file())
+    for path in paths:
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        for key, result in _read(path, name, root):
+            if isinstance(result, Loaded):
+                twin = valid.get(result.automation.name)
+                if twin is None:
+                    valid[result.automation.name] = result
+                    continue
+                message = f"name {result.automation.name!r} is taken by {twin.file}:{twin.line}: choose another"
+                result = (Problem(name, result.line, 1, message),)  # noqa: PLW2901 it is the problem from here on
+            invalid[key] = result
+    return Catalogue(valid, invalid)
+
+
+def _read(path: Path, name: str, root: Path) -> Iterator[tuple[str, Loaded | tuple[Problem, ...]]]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    if not path.resolve().is_relative_to(root.resolve()):
+        yield name, (Problem(name, 1, 1, "the file is a link that leaves the project: put the file itself here"),)
+        return
+    raw = path.read_bytes()
+    if len(raw) > MAX_FILE_BYTES:
+        yield name, (Problem(name, 1, 1, f"the file has {len(raw)} bytes; at most {MAX_FILE_BYTES} are read"),)
+        return
+    yaml = YAML(typ="rt", pure=True)
+    yaml.version = None
+    yaml.allow_duplicate_keys = False
+    try:
+        text = raw.decode("utf-8")
+        documents = list(yaml.load_all(text))
+    except UnicodeDecodeError as error:
+        yield name, (Problem(name, 1, 1, f"the file is not UTF-8: byte {error.start} is {raw[error.start]:#x}"),)
+        return
+    except (YAMLError, RecursionError, ValueError) as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        reason = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        yield name, (Problem(name, line, column, f"this is no YAML: {reason}"),)
+        return
+    for index, document in enumerate(documents):
+        if document is None:
+            continue
+        key = name if len(documents) == 1 else f"{name}#{index + 1}"
+        yield key, _document(document, name, root)
+
+
+def _document(document: Any, file: str, root: Path) -> Loaded | tuple[Problem, ...]:
+    marked = document
+    if not isinstance(document, dict):
+        return (Problem(file, 1, 1, "an automation is a mapping that begins with `name:`"),)
+    if _nodes(document) > MAX_NODES:
+        return (Problem(file, 1, 1, f"the document has more than {MAX_NODES} parts (aliases count each time)"),)
+    plain = _plain(document)
+    try:
+        automation = Automation.model_validate(plain)
+    except ValidationError as error:
+        found = [_problem(file, document, one) for one in error.errors(include_url=False)]
+        return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
+    problems: list[Problem] = []
+    jobs: dict[str, JobFile] = {}
+    for place, path in _job_files(automation):
+        try:
+            jobs[path] = read_job(root, path)
+        except JobFileError as error:
+            problems.append(_at(file, document, place, str(error)))
+    problems += [_at(file, document, place, message) for place, message in check_variables(automation, jobs)]
+    if problems:
+        return tuple(problems)
+    files: dict[str, bytes] = {}
+    for job in jobs.values():
+        files.update(job.files)
+    files["automation.yml"] = _dump(plain)
+    return Loaded(automation, file, _at(file, marked, (), "").line, content_hash(files), files, jobs)
+
+
+def content_hash(files: Mapping[str, bytes]) -> str:
+    """Give the SHA-256 (hex) over paths and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path}\0{len(files[path])}\0".encode())
+        digest.update(files[path])
+    return digest.hexdigest()
+
+
+def read_frozen(folder: Path) -> Loaded:
+    """Read an automation from a folder that holds its frozen files; raises ValueError where they do not fit."""
+    from ruamel.yaml import YAML
+
+    document = YAML(typ="safe", pure=True).load((folder / "automation.yml").read_text("utf-8"))
+    automation = Automation.model_validate(_plain(document))
+    jobs = {path: read_job(folder, path) for _, path in _job_files(automation)}
+    files = {"automation.yml": (folder / "automation.yml").read_bytes()}
+    return Loaded(automation, "automation.yml", 1, "", files, jobs)
+
+
+def _job_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if automation.check:
+        yield ("check", "job"), automation.check.job
+    if automation.do.train:
+        yield ("do", "train", "job"), automation.do.train.job
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)
+
+
+def _nodes(value: Any) -> int:
+    total, queue = 0, [value]
+    while queue and total <= MAX_NODES:
+        item = queue.pop()
+        total += 1
+        if isinstance(item, dict):
+            queue.extend(item.values())
+        elif isinstance(item, list):
+            queue.extend(item)
+    return total
+
+
+def _dump(plain: Any) -> bytes:
+    from ruamel.yaml import YAML
+
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.dump(plain, stream)
+    return stream.getvalue().encode()
+
+
+def _problem(file: str, document: Any, error: Any) -> Problem:
+    place = tuple(part for part in error["loc"] if isinstance(part, str | int))
+    kind, message = error["type"], error["msg"]
+    given = error.get("input")
+    if kind == "extra_forbidden":
+        known = _keys_at(place[:-1])
+        close = difflib.get_close_matches(str(place[-1]), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        message = f"{place[-1]!r} is no key here; {hint}"
+    elif kind == "missing":
+        message = f"{place[-1]!r} is missing"
+        place = place[:-1]
+    elif kind == "value_error":
+        message = message.removeprefix("Value error, ")
+    else:
+        message = f"{'.'.join(map(str, place))} is {given!r}: {message[0].lower()}{message[1:]}"
+    return _at(file, document, place, message)
+
+
+def _keys_at(place: tuple[str | int, ...]) -> list[str]:
+    """Give the keys that the language knows at a place."""
+    model: type[BaseModel] | None = Automation
+    for part in place:
+        if isinstance(part, int) or model is None:
+            continue
+        found = next((info for name, info in model.model_fields.items() if (info.alias or name) == part), None)
+        model = _model_in(found.annotation) if found else None
+    if model is None:
+        return []
+    return sorted(info.alias or name for name, info in model.model_fields.items())
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in getattr(annotation, "__args__", ()) if (found := _model_in(inner))), None)
+
+
+def _at(file: str, document: Any, place: tuple[str | int, ...], message: str) -> Problem:
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    line, column, node = document.lc.line, document.lc.col, document
+    for part in place:
+        if isinstance(node, CommentedMap) and part in node:
+            line, column = node.lc.key(part)
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line, column = node.lc.item(part)
+        else:
+            break
+        node = node[part]
+    return Problem(file, line + 1, column + 1, message)

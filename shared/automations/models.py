@@ -1,0 +1,205 @@
+"""The automation language: strict models of what a YAML document may say."""
+
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from shared.automations.patterns import PathPattern
+from shared.automations.values import Duration, Size
+from shared.expressions import Expression, ExpressionError, Template
+
+_CONTAINER: Final = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+class Model(BaseModel):
+    """A part of the language: unknown keys are refused, nothing changes after it is read, keys are kebab-case."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+        validate_by_alias=True,
+        validate_by_name=False,
+        arbitrary_types_allowed=False,
+    )
+
+
+def _pattern(text: str) -> str:
+    PathPattern.parse(text)
+    return text
+
+
+def _container(text: str) -> str:
+    if not (3 <= len(text) <= 63 and _CONTAINER.fullmatch(text)):
+        raise ValueError(f"{text!r} is no container name: 3 to 63 lower-case letters, digits and single hyphens")
+    return text
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r}: a name begins with a letter and has up to 63 lower-case letters, digits, hyphens")
+    return text
+
+
+def _expression(text: str) -> str:
+    try:
+        Expression.compile(text)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _template(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            Template.parse(value)
+        except ExpressionError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
+def _file(text: str) -> str:
+    if text.startswith("/") or ".." in text.split("/") or "\\" in text:
+        raise ValueError(f"{text!r}: a file is named from the project's root, without '..'")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Container = Annotated[str, AfterValidator(_container)]
+Name = Annotated[str, AfterValidator(_name)]
+Condition = Annotated[str, AfterValidator(_expression)]
+RepositoryFile = Annotated[str, AfterValidator(_file)]
+JobValue = Annotated[str | int | float | bool, AfterValidator(_template)]
+
+
+class Until(Model):
+    """What says that a burst is whole."""
+
+    marker: Pattern = Field(description="Path of a blob that is written last; captures of `path` may stand in it.")
+
+
+class Collect(Model):
+    """How the files of a burst become one activity."""
+
+    by: tuple[str, ...] = Field(default=(), strict=False, description="Captures by which files are gathered apart.")
+    quiet: Duration = Field(description="The burst is over when nothing arrived for so long.")
+    max_wait: Duration = Field(description="It closes then in any case, counted from its first file.")
+    max_files: int | None = Field(default=None, gt=0, le=100_000, description="It closes at so many files.")
+    max_bytes: Size | None = Field(default=None, description="It closes at so many bytes.")
+    until: Until | None = Field(default=None, description="It closes when this came, and not for quiet.")
+    if_incomplete: Literal["hold", "run", "fail"] = Field(
+        default="hold", description="What happens at max-wait when `until` has not come."
+    )
+
+    @model_validator(mode="after")
+    def _waits_longer_than_quiet(self) -> Self:
+        if self.max_wait < self.quiet:
+            raise ValueError("max-wait is shorter than quiet: it would always close first")
+        return self
+
+
+class BlobCreated(Model):
+    """Files that land in blob storage."""
+
+    account: str | None = Field(default=None, description="Storage account; any that the hub listens to if left out.")
+    container: Container
+    path: Pattern = Field(description="`**` is zero or more folders, `*` a part of a name, {name} captures.")
+    collect: Collect | None = Field(default=None, description="Gather a burst; without it each file is an activity.")
+
+    @model_validator(mode="after")
+    def _captures_are_known(self) -> Self:
+        known = PathPattern.parse(self.path).captures
+        if self.collect:
+            if unknown := set(self.collect.by) - known:
+                raise ValueError(f"collect.by names {sorted(unknown)}, which `path` does not capture")
+            if self.collect.until:
+                marker = PathPattern.parse(self.collect.until.marker).captures
+                if strange := marker - known:
+                    raise ValueError(f"the marker has captures {sorted(strange)}, which `path` does not have")
+                if missing := set(self.collect.by) - marker:
+                    raise ValueError(f"the marker lacks {sorted(missing)}, by which files are gathered")
+        return self
+
+
+class Trigger(Model):
+    """One way to start: exactly one key."""
+
+    blob_created: BlobCreated | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in self.__dict__.values()) != 1:
+            raise ValueError("a trigger has exactly one key, such as blob-created")
+        return self
+
+
+class Dataset(Model):
+    """What training reads: the accepted files of a window, frozen as a version of a data asset."""
+
+    name: Name
+    source: Literal["accepted"] = Field(default="accepted", alias="from")
+    window: Duration = Field(description="How far back, by the time of the files.")
+
+
+class Check(Model):
+    """A job that says whether new files are fit; those of a failing check are not accepted."""
+
+    job: RepositoryFile
+    inputs: dict[str, JobValue] = Field(default_factory=dict, description="`data` is ${{ files }} if left out.")
+
+
+class Register(Model):
+    """Which output of the job becomes a version of which model."""
+
+    model: Name
+    source: str = Field(alias="from", description="A named output of the job, or a path under its outputs/.")
+
+
+class Train(Model):
+    """Run a training job and register its model."""
+
+    job: RepositoryFile
+    inputs: dict[str, JobValue] = Field(default_factory=dict)
+    register_as: Register | None = Field(default=None, alias="register")
+
+
+class Action(Model):
+    """What to do: exactly one key."""
+
+    train: Train | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in self.__dict__.values()) != 1:
+            raise ValueError("do has exactly one action, such as train")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Its name in the language."""
+        return next(name for name, value in self.__dict__.items() if value is not None).replace("_", "-")
+
+
+class Input(Model):
+    """An input that a person gives when starting by hand."""
+
+    type: Literal["string", "number", "integer", "boolean"]
+    default: str | int | float | bool | None = None
+    description: str = ""
+
+
+class Automation(Model):
+    """One rule: on these events, when this holds, do that."""
+
+    name: Name
+    description: str = ""
+    on: tuple[Trigger, ...] = Field(default=(), strict=False)
+    when: Condition | None = Field(default=None, description="CEL; must be true for an activity to begin.")
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    dataset: Dataset | None = None
+    check: Check | None = None
+    do: Action
+    own_outputs: bool = Field(default=False, description="Let what the hub itself wrote start this automation.")
