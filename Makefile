@@ -37,7 +37,7 @@ test: setup ## runs all tests
 lint: $(STAMPS)/app ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy shared functions local cli
+	@$(BIN)/mypy function_app.py shared functions local cli
 
 format: $(STAMPS)/app ## formats and mends what ruff can
 	@$(BIN)/ruff format .

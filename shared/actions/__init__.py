@@ -1,0 +1,1 @@
+"""Actions: the steps by which an activity does what its automation says."""

@@ -1,0 +1,141 @@
+"""Steps that freeze data: a copy under a path of the hub's own, registered as a version of a data asset."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.actions.context import Context
+from shared.engine.outcomes import Again, Answer, Done, Failed
+from shared.engine.run import Work
+from shared.ledger.protocol import NotFoundError, Row, Upsert, Value
+from shared.ledger.records import SCHEMA, Activity, File, FileList, decode, encode
+
+A_LOOK: Final = 500
+"""Files copied in one look, so that a step stays short."""
+
+
+class Freeze:
+    """Freezes the files of an activity, and the dataset that training reads."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def files(self, work: Work) -> Answer:
+        """Freeze the new files, under names that say where they lay, and make a data version of them."""
+        activity = work.activity
+        members = await self._context.files(activity.files.blob)
+        return await self._freeze(work, members, "files", f"{activity.automation}-files")
+
+    async def dataset(self, work: Work) -> Answer:
+        """Accept the new files (their check has passed), and freeze all accepted ones of the window as a version."""
+        activity = work.activity
+        loaded, _ = await self._context.automation(activity)
+        dataset = loaded.automation.dataset
+        if dataset is None:
+            return Done()
+        listed = str(work.step.detail.get("list", ""))
+        if not listed:
+            new = await self._new(activity)
+            await self._accept(dataset.name, activity)
+            members = await self._window(dataset.name, activity, new, dataset.window)
+            if not members:
+                return Failed(
+                    f"dataset {dataset.name} is empty: no file was accepted within {dataset.window.days} days; "
+                    "drop files first"
+                )
+            listed = f"datasets/{activity.id}.json"
+            await self._context.store.blobs.put(listed, encode(FileList(files=members)))
+            return Again(timedelta(0), {"list": listed})
+        members = decode(FileList, await self._context.store.blobs.get(listed)).files
+        return await self._freeze(work, members, "dataset", dataset.name)
+
+    async def _new(self, activity: Activity) -> tuple[File, ...]:
+        step = activity.step("files")
+        frozen = str(step.detail.get("frozen", "")) if step else ""
+        return await self._context.files(frozen) if frozen else ()
+
+    async def _accept(self, name: str, activity: Activity) -> None:
+        step = activity.step("files")
+        if step is None or not step.detail.get("frozen"):
+            return
+        table = self._context.store.table("accepted")
+        cells: dict[str, Value] = {
+            "schema": SCHEMA,
+            "list": str(step.detail["frozen"]),
+            "newest": str(step.detail["newest"]),
+        }
+        await table.apply([Upsert(Row(name, activity.id, cells))])
+
+    async def _window(self, name: str, activity: Activity, new: Sequence[File], window: timedelta) -> tuple[File, ...]:
+        """Give the accepted files whose time lies in the window before the newest one; the newest content of each."""
+        rows = await self._context.store.table("accepted").scan(name, before=activity.id + "~", limit=10_000)
+        lists = [await self._read(str(row.cells["list"])) for row in rows]
+        members = {(file.container, file.path): file for files in [*lists, tuple(new)] for file in files}
+        if not members:
+            return ()
+        newest = max(file.time for file in members.values())
+        return tuple(members[key] for key in sorted(members) if members[key].time >= newest - window)
+
+    async def _read(self, name: str) -> tuple[File, ...]:
+        try:
+            return await self._context.files(name)
+        except NotFoundError:
+            return ()
+
+    async def _freeze(self, work: Work, members: Sequence[File], kind: str, asset: str) -> Answer:
+        activity, detail = work.activity, dict(work.step.detail)
+        settings = self._context.settings
+        folder = f"frozen/{activity.id}/{kind}"
+        start = int(detail.get("copied", 0))
+        portion = members[start : start + A_LOOK]
+        several = len({(file.account, file.container) for file in members}) > 1
+        copies = await asyncio.gather(
+            *(
+                self._context.data.copy(
+                    file, settings.data_account, settings.data_container, f"{folder}/{_place(file, several=several)}"
+                )
+                for file in portion
+            )
+        )
+        part = tuple(
+            File(
+                account=settings.data_account,
+                container=settings.data_container,
+                path=f"{folder}/{_place(file, several=several)}",
+                etag=copied.etag,
+                size=copied.size,
+                time=file.time,
+                claim=file.claim,
+            )
+            for file, copied in zip(portion, copies, strict=True)
+        )
+        name = f"frozen/{activity.id}/{kind}.json"
+        done = start + len(portion)
+        already = (await self._context.files(name))[:start] if start else ()
+        await self._context.store.blobs.put(name, encode(FileList(files=(*already, *part))))
+        rewritten = [file.path for file, copied in zip(portion, copies, strict=True) if copied.rewritten]
+        detail |= {"copied": done, "frozen": name, "rewritten": [*detail.get("rewritten", []), *rewritten][:50]}
+        if done < len(members):
+            return Again(timedelta(0), detail)
+        uri = f"azureml://datastores/{settings.data_datastore}/paths/{folder}/"
+        await self._context.azureml.create_data(asset, activity.id, uri, self._context.tags(activity))
+        detail |= {
+            "asset": asset,
+            "version": activity.id,
+            "uri": uri,
+            "files": len(members),
+            "size": sum(file.size for file in members),
+            "newest": max(file.time for file in members).isoformat(),
+        }
+        return Done(detail)
+
+
+def _place(file: File, *, several: bool) -> str:
+    return f"{file.account}/{file.container}/{file.path}" if several else file.path
+
+
+def asset_of(activity: Activity, step: str) -> dict[str, Any] | None:
+    """Give what a freezing step made: asset, version, uri, files, size; None where it did not run."""
+    found = activity.step(step)
+    return found.detail if found and found.state == "done" and "asset" in found.detail else None

@@ -1,0 +1,119 @@
+"""Steps that run Azure ML jobs: submit under a name of the attempt, follow, take the metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.actions.context import Context
+from shared.actions.freeze import asset_of
+from shared.automations.loading import Loaded
+from shared.azureml.protocol import JobInput, JobRequest, JobView
+from shared.deciding.retrying import poll_after
+from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
+from shared.engine.run import Work
+from shared.expressions import ExpressionError, Template
+from shared.ledger.records import Activity
+from shared.rulebook import variables
+
+_WHOLE = {"files": "files", "dataset": "dataset"}
+
+
+class Jobs:
+    """Runs the jobs of an activity."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def run(self, work: Work) -> Answer:
+        """Submit the job of the step, or look at it; the service's reason is the reason where it fails."""
+        activity, step = work.activity, work.step
+        name = self._context.job_name(activity, step)
+        looks = int(step.detail.get("looks", 0))
+        if step.detail.get("job") != name:
+            loaded, folder = await self._context.automation(activity)
+            file, inputs = _job(loaded, step.name)
+            request = JobRequest(
+                name=name,
+                folder=folder,
+                file=file,
+                inputs=await self._inputs(loaded, activity, file, inputs, step.name),
+                tags=self._context.tags(activity),
+                properties={"hub.activity": activity.id, "hub.content": activity.content},
+                display_name=f"{activity.automation} {step.name}",
+                experiment=activity.automation,
+            )
+            view = await self._context.azureml.submit(request)
+        else:
+            found = await self._context.azureml.job(name)
+            if found is None:
+                return Failed(f"job {name} is not in the workspace any more: was it deleted?", step.detail)
+            view = found
+        detail = {**_detail(view), "looks": looks + 1}
+        if not view.ended:
+            return Again(poll_after(looks, self._context.shortest, self._context.longest), detail)
+        if view.status == "Completed":
+            return Done(detail)
+        what = "was cancelled" if view.status == "Canceled" else f"ended as {view.status}"
+        reason = f"{step.name} job {name} {what}{f': {view.error}' if view.error else ''}"
+        return Failed(reason, detail)
+
+    async def _inputs(
+        self, loaded: Loaded, activity: Activity, file: str, given: Mapping[str, Any], step: str
+    ) -> dict[str, JobInput]:
+        declared = loaded.jobs[file].inputs
+        if "data" in declared and "data" not in given:
+            default = "${{ files }}" if step == "check" or asset_of(activity, "dataset") is None else "${{ dataset }}"
+            given = {"data": default, **given}
+        members = await self._context.files(activity.files.blob) if activity.files.count else ()
+        known = variables(activity, members)
+        if (dataset := asset_of(activity, "dataset")) is not None:
+            known["dataset"] = dataset
+        return {name: self._input(activity, name, value, declared, known) for name, value in given.items()}
+
+    @staticmethod
+    def _input(
+        activity: Activity, name: str, value: Any, declared: Mapping[str, tuple[str, bool]], known: dict[str, Any]
+    ) -> JobInput:
+        if isinstance(value, str):
+            template = Template(value)
+            expressions = template.expressions
+            if len(expressions) == 1 and expressions[0] in _WHOLE and value.strip().startswith("${{"):
+                asset = asset_of(activity, _WHOLE[expressions[0]])
+                if asset is None:
+                    raise PermanentError(f"input {name} is {value}, and this activity has no {expressions[0]}")
+                return JobInput("uri_folder", f"azureml:{asset['asset']}:{asset['version']}")
+            try:
+                value = template.render(known)
+            except ExpressionError as error:
+                raise PermanentError(f"input {name}: {error}") from None
+        kind = declared.get(name, ("literal", False))[0]
+        if kind in {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model"}:
+            return JobInput(kind, str(value))  # type: ignore[arg-type]
+        return JobInput("literal", value)
+
+    async def metrics(self, work: Work) -> Answer:
+        """Record the metrics of the training run with the activity."""
+        train = work.activity.step("train")
+        if train is None:
+            return Done()
+        run = str(train.detail["job"])
+        return Done({"run": run, "metrics": dict(await self._context.azureml.metrics(run))})
+
+
+def _job(loaded: Loaded, step: str) -> tuple[str, Mapping[str, Any]]:
+    automation = loaded.automation
+    if step == "check" and automation.check:
+        return automation.check.job, automation.check.inputs
+    if step == "train" and automation.do.train:
+        return automation.do.train.job, automation.do.train.inputs
+    raise PermanentError(f"automation {automation.name} has no job for step {step}")
+
+
+def _detail(view: JobView) -> dict[str, Any]:
+    return {
+        "job": view.name,
+        "status": view.status,
+        "experiment": view.experiment,
+        "environment": view.environment,
+        "code": view.code,
+        "studio": view.studio_url,
+    }

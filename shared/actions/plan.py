@@ -1,0 +1,25 @@
+"""Which steps an activity takes."""
+
+from shared.automations.models import Automation
+from shared.ledger.records import Files, Step
+
+
+def plan(automation: Automation, files: Files) -> list[Step]:
+    """Give the steps of an activity on these files: a pure function of the automation.
+
+    files: freeze the new files as a data version · check: run the check job on them · dataset: freeze what training
+    reads · train: run the training job · metrics: record its metrics · register: make the model version.
+    """
+    steps: list[Step] = []
+    if files.count:
+        steps.append(Step(name="files", kind="files"))
+        if automation.check:
+            steps.append(Step(name="check", kind="job"))
+    if automation.dataset:
+        steps.append(Step(name="dataset", kind="dataset"))
+    if automation.do.train:
+        steps.append(Step(name="train", kind="job"))
+        steps.append(Step(name="metrics", kind="metrics"))
+        if automation.do.train.register_as:
+            steps.append(Step(name="register", kind="register"))
+    return steps

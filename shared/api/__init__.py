@@ -1,0 +1,1 @@
+"""The operators' HTTP API: who may, what is asked, what is answered."""

@@ -1,0 +1,245 @@
+"""Azure ML by the unmodified azure-ai-ml client: imported at its first use, called in threads, never left polling."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from shared.azureml.protocol import HUB_TAG, JobInput, JobRequest, JobView, ModelView
+from shared.engine.outcomes import PermanentError, TransientError
+
+_TIMEOUT: Final = 60
+_SECRET: Final = re.compile(r"(sig=|Bearer |AccountKey=|api-key[:=]\s*)[^\s&;\"']+", re.IGNORECASE)
+_TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
+T = TypeVar("T")
+
+
+class AzureMLClient:
+    """Azure ML of one workspace."""
+
+    def __init__(self, subscription: str, resource_group: str, workspace: str, mlflow_tracking_uri: str = "") -> None:
+        self._names = (subscription, resource_group, workspace)
+        self._tracking = mlflow_tracking_uri
+        self._client: Any = None
+        self._credential: Any = None
+        self._lock = asyncio.Lock()
+
+    async def _connected(self) -> Any:
+        async with self._lock:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._connect)
+        return self._client
+
+    def _connect(self) -> Any:
+        for name in ("azure.ai.ml", "azure.identity", "azure.core"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        from azure.ai.ml import MLClient
+        from azure.identity import DefaultAzureCredential
+
+        self._credential = DefaultAzureCredential(
+            managed_identity_client_id=os.environ.get("AZURE_CLIENT_ID") or None,
+            exclude_interactive_browser_credential=True,
+        )
+        return MLClient(
+            self._credential,
+            *self._names,
+            enable_telemetry=False,
+            show_progress=False,
+            retry_total=2,
+            connection_timeout=10,
+            read_timeout=_TIMEOUT,
+        )
+
+    async def _call(self, what: str, call: Callable[[Any], T]) -> T:
+        client = await self._connected()
+        return await asyncio.to_thread(_guarded, what, call, client)
+
+    async def submit(self, request: JobRequest) -> JobView:
+        """Create the job; where one of that name is there already, and is ours, give it as it is."""
+        try:
+            return await self._call(f"job {request.name}", lambda client: _view(_submit(client, request)))
+        except PermanentError as error:
+            # A lost answer comes back as a conflict or as JobPropertyImmutable: a look tells whether it was ours.
+            existing = await self.job(request.name)
+            if existing is not None and existing.tags.get(HUB_TAG) == request.tags.get(HUB_TAG):
+                return existing
+            raise PermanentError(str(error)) from None
+
+    async def job(self, name: str) -> JobView | None:
+        """Give the job, or None."""
+        return await self._call(f"job {name}", lambda client: _found(lambda: _view(client.jobs.get(name))))
+
+    async def cancel(self, name: str) -> None:
+        """Ask for the end of a job; it ends later."""
+        await self._call(f"job {name}", lambda client: client.jobs.begin_cancel(name))
+
+    async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
+        """Make a version of a data asset (a folder); the same again is no error."""
+
+        def create(client: Any) -> None:
+            from azure.ai.ml.entities import Data
+
+            known = _found(lambda: client.data.get(name, version=version))
+            if known is None:
+                client.data.create_or_update(
+                    Data(name=name, version=version, path=uri, type="uri_folder", tags=dict(tags))
+                )
+            elif dict(known.tags or {}).get(HUB_TAG) != tags.get(HUB_TAG):
+                raise PermanentError(f"data {name}:{version} exists and was not made by this activity")
+
+        await self._call(f"data {name}:{version}", create)
+
+    async def create_model(
+        self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
+    ) -> ModelView:
+        """Make a model version; the same again is no error."""
+
+        def create(client: Any) -> ModelView:
+            from azure.ai.ml.entities import Model
+
+            known = _found(lambda: client.models.get(name, version=version))
+            if known is None:
+                known = client.models.create_or_update(
+                    Model(name=name, version=version, path=uri, type=kind, tags=dict(tags), properties=dict(properties))
+                )
+            elif dict(known.tags or {}).get(HUB_TAG) != tags.get(HUB_TAG):
+                raise PermanentError(f"model {name}:{version} exists and was not made by this activity")
+            return ModelView(
+                str(known.name),
+                str(known.version),
+                str(known.path),
+                str(known.type),
+                dict(known.tags or {}),
+                dict(known.properties or {}),
+            )
+
+        return await self._call(f"model {name}:{version}", create)
+
+    async def metrics(self, run: str) -> Mapping[str, float]:
+        """Give the last value of each metric that a run logged, by the workspace's MLflow endpoint."""
+        import aiohttp
+
+        base = await self._tracking_address()
+        headers = {"Authorization": f"Bearer {await asyncio.to_thread(self._token)}"}
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+                session.get(f"{base}/api/2.0/mlflow/runs/get", params={"run_id": run}) as response,
+            ):
+                if response.status == 404:
+                    return {}
+                if response.status != 200:
+                    raise TransientError(f"MLflow answered {response.status} for run {run}")
+                body = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise TransientError(f"MLflow did not answer for run {run}: {type(error).__name__}") from None
+        logged = body.get("run", {}).get("data", {}).get("metrics", [])
+        return {str(metric["key"]): float(metric["value"]) for metric in logged}
+
+    async def _tracking_address(self) -> str:
+        if not self._tracking:
+            workspace = await self._call("the workspace", lambda client: client.workspaces.get(self._names[2]))
+            self._tracking = str(workspace.mlflow_tracking_uri)
+        return self._tracking.replace("azureml://", "https://", 1).partition("?")[0].rstrip("/")
+
+    def _token(self) -> str:
+        return str(self._credential.get_token("https://management.azure.com/.default").token)
+
+
+def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
+    """Call, with the errors of the SDK told apart: what passes by itself, and what does not."""
+    from azure.core.exceptions import (
+        AzureError,
+        ClientAuthenticationError,
+        HttpResponseError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    try:
+        with contextlib.redirect_stdout(None):
+            return call(client)
+    except (PermanentError, TransientError):
+        raise
+    except HttpResponseError as error:
+        text = redacted(f"{what}: Azure ML answered {error.status_code}: {error.message or error.reason}")
+        if error.status_code in _TRANSIENT and not isinstance(error, ClientAuthenticationError):
+            raise TransientError(text, _retry_after(error)) from None
+        raise PermanentError(text) from None
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise TransientError(redacted(f"{what}: Azure ML did not answer: {error}")) from None
+    except (AzureError, OSError) as error:
+        raise TransientError(redacted(f"{what}: {type(error).__name__}: {error}")) from None
+    except Exception as error:
+        if type(error).__module__.startswith(("azure.ai.ml", "marshmallow")):
+            raise PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}")) from None
+        raise
+
+
+def redacted(text: str) -> str:
+    """Take signatures, tokens and keys out of a text."""
+    return _SECRET.sub(r"\1…", text)[:2000]
+
+
+def _retry_after(error: Any) -> timedelta | None:
+    text = (error.response.headers.get("Retry-After") if error.response is not None else None) or ""
+    return timedelta(seconds=float(text)) if text.replace(".", "", 1).isdigit() else None
+
+
+def _found(get: Callable[[], T]) -> T | None:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return get()
+    except ResourceNotFoundError:
+        return None
+
+
+def _submit(client: Any, request: JobRequest) -> Any:
+    from azure.ai.ml import load_job
+
+    job = load_job(request.folder / request.file)
+    for name, value in request.inputs.items():
+        if name not in job.inputs:
+            known = ", ".join(job.inputs) or "none"
+            raise PermanentError(f"{request.file} has no input {name!r}; it has {known}")
+        job.inputs[name] = _input(value)
+    job.name = request.name
+    job.display_name = request.display_name
+    job.experiment_name = request.experiment
+    job.tags = {**(job.tags or {}), **request.tags}
+    job.properties = {**(job.properties or {}), **request.properties}
+    return client.jobs.create_or_update(job)
+
+
+def _input(value: JobInput) -> Any:
+    from azure.ai.ml import Input
+
+    if value.kind == "literal":
+        return value.value
+    return Input(type=value.kind, path=str(value.value))
+
+
+def _view(job: Any) -> JobView:
+    studio = getattr((job.services or {}).get("Studio"), "endpoint", "") or ""
+    return JobView(
+        name=str(job.name),
+        status=str(job.status),
+        error=redacted(str(getattr(job, "error", "") or "")),
+        tags=dict(job.tags or {}),
+        experiment=str(job.experiment_name or ""),
+        environment=_reference(getattr(job, "environment", "")),
+        code=_reference(getattr(job, "code", "")),
+        compute=str(getattr(job, "compute", "") or ""),
+        studio_url=str(studio),
+    )
+
+
+def _reference(value: Any) -> str:
+    text = getattr(value, "id", None) or value or ""
+    return str(text)

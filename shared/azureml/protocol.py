@@ -1,0 +1,91 @@
+"""What the hub asks of Azure ML, without its SDK: jobs, data versions, model versions, metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+JobInputKind = Literal["uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "literal"]
+ENDED: Final = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
+HUB_TAG: Final = "hub.activity"
+"""Tag of everything the hub makes: which activity made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """An input of a job: a path or asset for data and models, else a literal."""
+
+    kind: JobInputKind
+    value: str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job to submit: a plain Azure ML YAML file in a folder, and what the hub sets in it."""
+
+    name: str
+    folder: Path
+    file: str
+    inputs: Mapping[str, JobInput]
+    tags: Mapping[str, str]
+    properties: Mapping[str, str]
+    display_name: str
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as the service has it. `status` in the service's spelling, such as Running."""
+
+    name: str
+    status: str
+    error: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    experiment: str = ""
+    environment: str = ""
+    code: str = ""
+    compute: str = ""
+    studio_url: str = ""
+    created: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change by itself any more."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A model version."""
+
+    name: str
+    version: str
+    uri: str
+    kind: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class AzureML(Protocol):
+    """Azure ML as the hub uses it. Raises TransientError and PermanentError of shared.engine.outcomes."""
+
+    async def submit(self, request: JobRequest) -> JobView:
+        """Create the job; where one of that name is there already, and is ours, give it as it is."""
+
+    async def job(self, name: str) -> JobView | None:
+        """Give the job, or None."""
+
+    async def cancel(self, name: str) -> None:
+        """Ask for the end of a job; it ends later."""
+
+    async def metrics(self, run: str) -> Mapping[str, float]:
+        """Give the last value of each metric that a run logged to MLflow."""
+
+    async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
+        """Make a version of a data asset (a folder); the same again is no error."""
+
+    async def create_model(
+        self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
+    ) -> ModelView:
+        """Make a model version; the same again is no error."""

@@ -1,0 +1,156 @@
+"""Wires the hub: the one place where services are made and joined. Nothing connects before `hub()` is awaited."""
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from shared.actions.context import Context
+from shared.actions.freeze import Freeze
+from shared.actions.jobs import Jobs
+from shared.actions.register import Registration
+from shared.azureml.client import AzureMLClient
+from shared.azureml.protocol import AzureML
+from shared.contents import Contents
+from shared.data import AzureData, Data
+from shared.engine.gather import Gatherer
+from shared.engine.run import Engine
+from shared.intake.accept import Intake
+from shared.ledger.activities import Activities
+from shared.ledger.collections import Collections
+from shared.ledger.journal import Journal
+from shared.ledger.protocol import Store
+from shared.ledger.unfinished import Unfinished
+from shared.rulebook import Rulebook
+from shared.settings import Connection, Settings
+from shared.sweep import Sweep
+
+ROOT = Path(__file__).resolve().parent.parent
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub, wired."""
+
+    settings: Settings
+    store: Store
+    rulebook: Rulebook
+    journal: Journal
+    activities: Activities
+    collections: Collections
+    intake: Intake
+    gatherer: Gatherer
+    engine: Engine
+    sweep: Sweep
+    azureml: AzureML
+    clock: Clock
+
+    async def work(self, message: str) -> None:
+        """Do what a message of the work queue asks for: `activity:<id>:<due>` or `collection:<name>:<generation>`."""
+        kind, _, rest = message.partition(":")
+        name, _, mark = rest.rpartition(":")
+        if kind == "activity":
+            await self.engine.look(name, mark)
+        elif kind == "collection":
+            await self.gatherer.look(name, mark)
+        else:
+            raise ValueError(f"work message {message[:64]!r} is neither activity:… nor collection:…")
+
+
+def wire(
+    settings: Settings, store: Store, data: Data, azureml: AzureML, clock: Clock = lambda: datetime.now(UTC)
+) -> Hub:
+    """Join the services given into a hub."""
+    work, intake_queue = store.queue(settings.work_queue), store.queue(settings.events_queue)
+    activities, collections = Activities(store, work), Collections(store, work)
+    contents, journal = Contents(store.blobs), Journal(store)
+    rulebook = Rulebook(
+        Rulebook.read(settings.automations, settings.root),
+        contents,
+        activities,
+        store.blobs,
+        frozenset({(settings.data_account, settings.data_container)}),
+    )
+    intake = Intake(journal, collections, activities, rulebook, settings.hub_id)
+    context = Context(settings, store, data, azureml, contents)
+
+    async def announce(model: str, version: str, tags: dict[str, str], now: datetime) -> None:
+        await intake.accept(_registered(settings, model, version, tags, now), now, "hub")
+
+    freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
+    engine = Engine(
+        activities,
+        {
+            "files": freeze.files,
+            "dataset": freeze.dataset,
+            "job": jobs.run,
+            "metrics": jobs.metrics,
+            "register": registration.register,
+        },
+        clock,
+    )
+    gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
+    sweep = Sweep(Unfinished(store), intake, engine, gatherer, clock, timedelta(minutes=1))
+    return Hub(
+        settings, store, rulebook, journal, activities, collections, intake, gatherer, engine, sweep, azureml, clock
+    )
+
+
+def _registered(settings: Settings, model: str, version: str, tags: dict[str, str], now: datetime) -> bytes:
+    workspace = (
+        f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
+    )
+    event = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{workspace}/models/{model}/versions/{version}")),
+        "topic": workspace,
+        "subject": f"models/{model}:{version}",
+        "eventType": "Microsoft.MachineLearningServices.ModelRegistered",
+        "eventTime": now.isoformat(),
+        "data": {"ModelName": model, "ModelVersion": version, "ModelTags": tags, "ModelProperties": {}},
+        "dataVersion": "",
+        "metadataVersion": "1",
+    }
+    return json.dumps([event]).encode()
+
+
+_hubs: dict[asyncio.AbstractEventLoop, "asyncio.Future[Hub]"] = {}
+
+
+async def hub() -> Hub:
+    """Give the hub of this process, wired at the first call from the environment's settings."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = loop.create_future()
+        try:
+            _hubs[loop].set_result(_from_environment())
+        except BaseException:
+            del _hubs[loop]
+            raise
+    return await _hubs[loop]
+
+
+def _from_environment() -> Hub:
+    from shared.ledger.azure import AzureStore
+
+    settings = Settings.read(os.environ, ROOT)
+    accounts = {name: _blob_client(connection) for name, connection in settings.accounts.items()}
+    azureml = AzureMLClient(
+        settings.subscription, settings.resource_group, settings.workspace, settings.mlflow_tracking_uri
+    )
+    return wire(settings, AzureStore(settings.storage), AzureData(accounts), azureml)
+
+
+def _blob_client(connection: Connection) -> object:
+    from azure.storage.blob.aio import BlobServiceClient
+
+    from shared.ledger.azure import client_options, credential
+
+    if connection.connection_string:
+        return BlobServiceClient.from_connection_string(connection.connection_string, **client_options())
+    return BlobServiceClient(connection.uri("blob"), credential=credential(connection), **client_options())

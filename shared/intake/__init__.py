@@ -1,0 +1,1 @@
+"""Intake: claims events, decides what they mean, collects files or opens activities, and records it all."""

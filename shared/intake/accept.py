@@ -1,0 +1,261 @@
+"""Takes events in: each is claimed once, decided, acted on and recorded; only then is the delivery answered.
+
+1. Read the events; a broken one is quarantined with its reason and costs the others nothing.
+2. Decide in memory what each means.
+3. Claim: one transaction a shard. What nobody waits for is recorded as decided at once.
+4. Do the effects: members of collections, activities, wake-ups. Each is idempotent by the claim or the part.
+5. Record what became of each, which closes the part.
+A crash before 5 leaves an open part: the redelivery, or the sweep, does 4 and 5 again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from shared.deciding.collecting import SETTLE
+from shared.deciding.matching import Decision, Match
+from shared.events.identity import claim
+from shared.events.model import BlobCreated, Broken, Event, Other, RunCompleted, RunStatusChanged
+from shared.events.parsing import parse, parse_one
+from shared.ledger.activities import Activities
+from shared.ledger.collections import Collections, Member, collection_id
+from shared.ledger.journal import Journal, Part, claim_name
+from shared.ledger.records import Cause, File, Head, Outcome, Taken
+from shared.rulebook import Rulebook
+
+logger = logging.getLogger(__name__)
+
+_FILES_A_MEMBER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a delivery came to: events that are new, known ones, and broken ones."""
+
+    new: int = 0
+    known: int = 0
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    event: Event
+    claim: str
+    decision: Decision
+
+
+class Intake:
+    """Takes events in. `hub_id` is the prefix of runs that the hub itself launched."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        collections: Collections,
+        activities: Activities,
+        rulebook: Rulebook,
+        hub_id: str,
+    ) -> None:
+        self._journal = journal
+        self._collections = collections
+        self._activities = activities
+        self._rulebook = rulebook
+        self._hub_id = hub_id
+
+    async def accept(self, body: bytes | str, now: datetime, via: str) -> Accepted:
+        """Take in a delivery; when this returns, all of it is recorded as decided.
+
+        Raises UndecidedError or StoreError where it is not: the sender then sends again, and nothing is doubled.
+        """
+        return await self.take(parse(body, now), now, via)
+
+    async def take(self, events: Sequence[Event | Broken], now: datetime, via: str) -> Accepted:
+        """Take in events that are read already."""
+        items: dict[str, _Item] = {}
+        broken: list[Taken] = []
+        repeated = 0
+        for event in events:
+            if isinstance(event, Broken):
+                broken.append(_quarantined(event, via))
+                continue
+            name = claim(event)
+            repeated += name in items
+            items.setdefault(name, _Item(event, name, self._rulebook.matcher.decide(event)))
+        idle = [item for item in items.values() if not self._acts(item)]
+        active = [item for item in items.values() if self._acts(item)]
+        settled = [_taken(item, via, _negative(item)) for item in idle]
+        known = await self._settle([*settled, *broken], now)
+        claimed = await self._journal.claim([_taken(item, via) for item in active], now)
+        for part, duplicates in ((one.part, one.duplicates) for one in claimed):
+            if duplicates:
+                await self._journal.fold(duplicates, now)
+            if part is not None:
+                await self._decide(part)
+            known += len(duplicates)
+        return Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
+
+    async def _settle(self, events: Sequence[Taken], now: datetime) -> int:
+        if not events:
+            return 0
+        unique = {event.claim: event for event in events}
+        claimed = await self._journal.claim(list(unique.values()), now, decided=True)
+        duplicates = [event for one in claimed for event in one.duplicates]
+        if duplicates:
+            await self._journal.fold(duplicates, now)
+        return len(duplicates)
+
+    async def sweep(self, now: datetime) -> int:
+        """Decide what a crash has left undecided; give how many parts that were."""
+        parts = await self._journal.stale(now)
+        for part in parts:
+            logger.warning("part %s of %d events was left undecided: deciding it", part.key, len(part.events))
+            await self._decide(part)
+        return len(parts)
+
+    def _acts(self, item: _Item) -> bool:
+        return bool(item.decision.matches) or self._woken(item.event) is not None
+
+    def _woken(self, event: Event) -> str | None:
+        """Give the activity whose run the event tells of: its job's name holds it."""
+        if not isinstance(event.facts, RunCompleted | RunStatusChanged):
+            return None
+        prefix = f"{self._hub_id}-"
+        if not event.facts.run.startswith(prefix):
+            return None
+        pieces = event.facts.run[len(prefix) :].split("-")
+        return f"{pieces[0]}-{pieces[1]}" if len(pieces) >= 4 else None
+
+    async def _decide(self, part: Part) -> None:
+        items = [self._item(taken, part.received) for taken in part.events]
+        groups: dict[tuple[str, int, tuple[tuple[str, str], ...]], list[tuple[_Item, Match]]] = {}
+        outcomes: dict[str, list[Outcome]] = {item.claim: [] for item in items}
+        for item in items:
+            for match in item.decision.matches:
+                groups.setdefault(self._group(item, match), []).append((item, match))
+            if (activity := self._woken(item.event)) is not None:
+                await self._activities.wake(activity, timedelta(0))
+                outcomes[item.claim].append(Outcome(what="woke", target=activity))
+        results = await asyncio.gather(*(self._act(part, key, members) for key, members in groups.items()))
+        for result in results:
+            for name, outcome in result:
+                outcomes[name].append(outcome)
+        await self._journal.decide(part, [tuple(outcomes[item.claim]) or _negative(item) for item in items])
+
+    def _item(self, taken: Taken, received: datetime) -> _Item:
+        event = parse_one(taken.event, received)
+        if isinstance(event, Broken):
+            unread = Event("", "", "", "", received, {}, Other(), taken.event)
+            return _Item(
+                unread, taken.claim, Decision(reason=f"this version of the hub cannot read it: {event.reason}")
+            )
+        return _Item(event, taken.claim, self._rulebook.matcher.decide(event))
+
+    def _group(self, item: _Item, match: Match) -> tuple[str, int, tuple[tuple[str, str], ...]]:
+        trigger = self._rulebook.automation(match.automation).on[match.trigger].blob_created
+        if trigger is None or trigger.collect is None:
+            return match.automation, match.trigger, (("", item.claim),)
+        return match.automation, match.trigger, tuple((name, match.captures[name]) for name in trigger.collect.by)
+
+    async def _act(
+        self, part: Part, key: tuple[str, int, tuple[tuple[str, str], ...]], members: list[tuple[_Item, Match]]
+    ) -> list[tuple[str, Outcome]]:
+        name, trigger, by = key
+        automation = self._rulebook.automation(name)
+        blob = automation.on[trigger].blob_created
+        if blob is None or blob.collect is None:
+            return [await self._open(name, *member) for member in members]
+        await self._rulebook.keep(name)
+        collection = collection_id(name, trigger, by)
+        wanted = Head(
+            automation=name,
+            content=self._rulebook.content(name),
+            trigger=trigger,
+            by=dict(by),
+            captures=dict(by),
+        )
+        first_look = min(blob.collect.quiet, blob.collect.max_wait)
+        generation = 0
+        for start in range(0, len(members), _FILES_A_MEMBER):
+            portion = members[start : start + _FILES_A_MEMBER]
+            member = Member(
+                arrived=part.received,
+                files=tuple(_file(item) for item, match in portion if match.role == "file"),
+                markers=tuple(_file(item) for item, match in portion if match.role == "marker"),
+            )
+            part_name = f"{part.key.replace(':', '-')}-{start}"
+            generation = await self._collections.put(collection, member, part_name, wanted, part.received, first_look)
+            if member.markers:
+                await self._collections.wake(collection, generation, SETTLE)
+        return [
+            (
+                item.claim,
+                Outcome(
+                    what="marked" if match.role == "marker" else "collected",
+                    automation=name,
+                    target=collection,
+                    generation=generation,
+                ),
+            )
+            for item, match in members
+        ]
+
+    async def _open(self, name: str, item: _Item, match: Match) -> tuple[str, Outcome]:
+        cause = Cause(kind="events", claims=(item.claim,), count=1, event=summary(item.event))
+        file = _file(item)
+        identifier = await self._rulebook.open_for_file(name, file, dict(match.captures), cause, item.event.time)
+        return item.claim, Outcome(what="opened", automation=name, target=identifier)
+
+
+def summary(event: Event) -> dict[str, object]:
+    """Give what conditions and people see of an event."""
+    return {
+        "id": event.id,
+        "type": _short_type(event.type),
+        "source": event.source,
+        "subject": event.subject,
+        "time": event.time.astimezone(UTC).isoformat(),
+        "data": dict(event.data),
+    }
+
+
+def _short_type(kind: str) -> str:
+    """Give `blob-created` for Microsoft.Storage.BlobCreated; other types stay as they are."""
+    if not kind.startswith(("Microsoft.Storage.", "Microsoft.MachineLearningServices.")):
+        return kind
+    name = kind.rpartition(".")[2]
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
+
+
+def _file(item: _Item) -> File:
+    blob = item.event.facts
+    if not isinstance(blob, BlobCreated):
+        raise TypeError(f"event {item.event.id} is no file")
+    return File(
+        account=blob.account,
+        container=blob.container,
+        path=blob.path,
+        etag=blob.etag,
+        size=blob.size,
+        time=item.event.time,
+        sequencer=blob.sequencer,
+        claim=item.claim,
+    )
+
+
+def _taken(item: _Item, via: str, outcomes: tuple[Outcome, ...] = ()) -> Taken:
+    return Taken(claim=item.claim, event=dict(item.event.raw), via=via, outcomes=outcomes)
+
+
+def _negative(item: _Item) -> tuple[Outcome, ...]:
+    return (Outcome(what="ignored", reason=item.decision.reason or "nothing was to be done"),)
+
+
+def _quarantined(event: Broken, via: str) -> Taken:
+    raw = event.raw if isinstance(event.raw, dict) else {"body": str(event.raw)}
+    return Taken(
+        claim=claim_name("quarantine\0" + event.reason, repr(event.raw)),
+        event=raw,
+        via=via,
+        outcomes=(Outcome(what="quarantined", reason=event.reason),),
+    )

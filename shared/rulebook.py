@@ -1,0 +1,218 @@
+"""The automations in force: which there are, what events mean to them, and how their activities begin."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from shared.actions.plan import plan
+from shared.automations.loading import Catalogue, Loaded, load
+from shared.automations.models import Automation, Collect
+from shared.contents import Contents
+from shared.deciding.collecting import Rule
+from shared.deciding.matching import Matcher
+from shared.expressions import Expression, ExpressionError
+from shared.ledger.activities import Activities
+from shared.ledger.protocol import AlreadyExistsError, Blobs, NotFoundError
+from shared.ledger.records import Activity, Cause, File, FileList, Files, Head, activity_id, decode, encode
+
+MOST_FILES_IN_CONDITIONS = 1000
+"""Files that a condition can see; `size(files)` of a larger burst is this many."""
+
+
+class Rulebook:
+    """The automations in force, read once from their folder."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        contents: Contents,
+        activities: Activities,
+        blobs: Blobs,
+        own: frozenset[tuple[str, str]],
+    ) -> None:
+        self.catalogue = catalogue
+        self.matcher = Matcher((loaded.automation for loaded in catalogue.automations.values()), own)
+        self._contents = contents
+        self._activities = activities
+        self._blobs = blobs
+
+    @staticmethod
+    def read(folder: Path, root: Path) -> Catalogue:
+        """Read the folder of automations."""
+        return load(folder, root)
+
+    def automation(self, name: str) -> Automation:
+        """Give a valid automation; raises KeyError."""
+        return self.catalogue.automations[name].automation
+
+    def content(self, name: str) -> str:
+        """Give the content hash of a valid automation."""
+        return self.catalogue.automations[name].content
+
+    async def loaded(self, name: str, content: str) -> Loaded:
+        """Give the automation in force or, where it is gone, the one of a content."""
+        found = self.catalogue.automations.get(name)
+        return found if found is not None else await self._contents.read(content)
+
+    async def rule(self, head: Head) -> Rule:
+        """Give how the collection's trigger collects."""
+        loaded = await self.loaded(head.automation, head.content)
+        triggers = loaded.automation.on
+        blob = triggers[head.trigger].blob_created if head.trigger < len(triggers) else None
+        if blob is None or blob.collect is None:
+            loaded = await self._contents.read(head.content)
+            blob = loaded.automation.on[head.trigger].blob_created
+        if blob is None or blob.collect is None:
+            raise NotFoundError(f"automation {head.automation} has no trigger {head.trigger} that collects")
+        return _rule(blob.collect)
+
+    async def keep(self, name: str) -> None:
+        """Keep the content of an automation in the ledger, before anything names it."""
+        await self._contents.keep(self.catalogue.automations[name])
+
+    async def open_for_collection(self, head: Head, cause: Cause, files: Files, failure: str) -> str:
+        """Open the activity of a frozen list; `failure` is why it can only fail, "" for none."""
+        loaded = await self.loaded(head.automation, head.content)
+        created = head.closed or head.opened
+        if created is None:
+            raise ValueError(f"collection of {head.automation} has no time of closing")
+        identifier = activity_id(created, cause.collection, str(cause.generation))
+        members = await self._files(files)
+        return await self._open(loaded, identifier, created, cause, files, members, dict(head.captures), {}, failure)
+
+    async def open_for_file(
+        self, name: str, file: File, captures: dict[str, str], cause: Cause, created: datetime
+    ) -> str:
+        """Open the activity of a single file."""
+        loaded = self.catalogue.automations[name]
+        identifier = activity_id(created, name, file.claim)
+        blob = f"files/{identifier}.json"
+        await _put_once(self._blobs, blob, encode(FileList(files=(file,))))
+        files = Files(count=1, size=file.size, blob=blob)
+        return await self._open(loaded, identifier, created, cause, files, (file,), captures, {}, "")
+
+    async def open_by_hand(
+        self, name: str, inputs: Mapping[str, Any], who: str, key: str, now: datetime
+    ) -> tuple[str, bool]:
+        """Open an activity that a person asked for; `key` makes asking twice one. Give its id and whether it is new.
+
+        Raises KeyError for an unknown automation, ValueError for inputs that it does not take.
+        """
+        loaded = self.catalogue.automations[name]
+        given = typed_inputs(loaded.automation, inputs)
+        index = f"idempotency/{activity_id(datetime(1970, 1, 1, tzinfo=now.tzinfo), name, key).rpartition('-')[2]}"
+        identifier = activity_id(now, name, key)
+        try:
+            await self._blobs.put(index, identifier.encode(), absent=True)
+            new = True
+        except AlreadyExistsError:
+            identifier, new = (await self._blobs.get(index)).decode(), False
+        cause = Cause(kind="manual", who=who)
+        await self._open(loaded, identifier, now, cause, Files(), (), {}, given, "")
+        return identifier, new
+
+    async def _open(
+        self,
+        loaded: Loaded,
+        identifier: str,
+        created: datetime,
+        cause: Cause,
+        files: Files,
+        members: tuple[File, ...],
+        captures: dict[str, str],
+        inputs: dict[str, Any],
+        failure: str,
+    ) -> str:
+        await self._contents.keep(loaded)
+        automation = loaded.automation
+        activity = Activity(
+            id=identifier,
+            automation=automation.name,
+            content=loaded.content,
+            action=automation.do.kind,
+            cause=cause,
+            created=created,
+            updated=created,
+            due=created,
+            files=files,
+            captures=captures,
+            inputs=inputs,
+            steps=plan(automation, files),
+        )
+        if failure:
+            activity.status, activity.reason, activity.due = "failed", failure, None
+        elif automation.when:
+            refusal = _refusal(automation.when, activity, members)
+            if refusal:
+                activity.status, activity.reason, activity.due = "refused", refusal, None
+        await self._activities.open(activity)
+        return identifier
+
+    async def _files(self, files: Files) -> tuple[File, ...]:
+        return decode(FileList, await self._blobs.get(files.blob)).files
+
+
+def _rule(collect: Collect) -> Rule:
+    return Rule(
+        quiet=collect.quiet,
+        max_wait=collect.max_wait,
+        max_files=collect.max_files,
+        max_bytes=collect.max_bytes,
+        marker=collect.until is not None,
+        if_incomplete=collect.if_incomplete,
+    )
+
+
+def variables(activity: Activity, members: tuple[File, ...]) -> dict[str, Any]:
+    """Give what expressions of an activity see."""
+    event = activity.cause.event or {"type": "blob-created" if activity.cause.kind == "events" else "manual"}
+    files = [
+        {"account": f.account, "container": f.container, "path": f.path, "etag": f.etag, "size": f.size}
+        for f in members[:MOST_FILES_IN_CONDITIONS]
+    ]
+    return {
+        "event": event,
+        "events": [event],
+        "files": files,
+        "captures": activity.captures,
+        "inputs": activity.inputs,
+        "activity": {"id": activity.id, "automation": activity.automation, "attempt": activity.attempt},
+    }
+
+
+def _refusal(when: str, activity: Activity, members: tuple[File, ...]) -> str:
+    try:
+        holds = Expression.compile(when).holds(variables(activity, members))
+    except ExpressionError as error:
+        return f"when could not be decided: {error}"
+    return "" if holds else f"when is false: {when}"
+
+
+def typed_inputs(automation: Automation, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check inputs that a person gives against those that the automation declares; raises ValueError."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "string": (str,),
+        "number": (int, float),
+        "integer": (int,),
+        "boolean": (bool,),
+    }
+    if unknown := sorted(set(given) - set(automation.inputs)):
+        known = ", ".join(automation.inputs) or "it takes none"
+        raise ValueError(f"{automation.name} has no input {', '.join(unknown)}; {known}")
+    result: dict[str, Any] = {}
+    for name, declared in automation.inputs.items():
+        value = given.get(name, declared.default)
+        if value is None:
+            raise ValueError(f"input {name} of {automation.name} is missing: a {declared.type} is expected")
+        if not isinstance(value, kinds[declared.type]) or (isinstance(value, bool) and declared.type != "boolean"):
+            raise ValueError(f"input {name} of {automation.name} is {value!r}: a {declared.type} is expected")
+        result[name] = value
+    return result
+
+
+async def _put_once(blobs: Blobs, name: str, content: bytes) -> None:
+    try:
+        await blobs.put(name, content, absent=True)
+    except AlreadyExistsError:
+        return

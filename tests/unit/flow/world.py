@@ -1,0 +1,170 @@
+"""A hub in memory for tests: the shipped code, with models of storage and Azure ML and a clock that is set by hand."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from shared.azureml.protocol import JobRequest, JobView, ModelView
+from shared.bootstrap import Hub, wire
+from shared.data import Copied
+from shared.ledger.memory import MemoryStore
+from shared.ledger.records import Activity, File
+from shared.settings import Settings
+
+START = datetime(2013, 2, 1, 6, 0, tzinfo=UTC)
+ENVIRONMENT = {
+    "HUB_STORAGE": "UseDevelopmentStorage=true",
+    "AZURE_SUBSCRIPTION_ID": "s",
+    "AZUREML_RESOURCE_GROUP": "rg",
+    "AZUREML_WORKSPACE_NAME": "ws",
+    "HUB_DATA_ACCOUNT": "landing",
+}
+AUTOMATION = """
+name: delay-train
+on:
+  - blob-created:
+      container: landing
+      path: "flights/{month}/**/*.csv"
+      collect: {by: [month], quiet: 2m, max-wait: 2h, until: {marker: "flights/{month}/_SUCCESS"}}
+inputs: {note: {type: string, default: none}}
+dataset: {name: flights, from: accepted, window: 90d}
+check: {job: jobs/check.yml}
+do:
+  train: {job: jobs/train.yml, inputs: {data: "${{ dataset }}"}, register: {model: arrival-delay, from: model}}
+"""
+JOB = """
+$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+command: python main.py --data ${{inputs.data}}
+code: ./src
+environment: azureml:delay-jobs:1
+compute: azureml:cpu-cluster
+inputs: {data: {type: uri_folder}}
+outputs: {model: {type: mlflow_model}}
+"""
+
+
+class FakeData:
+    """Data accounts in memory."""
+
+    def __init__(self) -> None:
+        self.copies: list[tuple[str, str]] = []
+
+    async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
+        self.copies.append((source.path, f"{account}/{container}/{path}"))
+        return Copied(source.etag, source.size)
+
+    async def read(self, account: str, container: str, path: str, *, limit: int) -> bytes:
+        raise NotImplementedError
+
+    async def write(self, account: str, container: str, path: str, content: bytes) -> None:
+        raise NotImplementedError
+
+    async def files(self, account: str, container: str, prefix: str) -> AsyncIterator[File]:
+        return
+        yield
+
+
+class FakeAzureML:
+    """An Azure ML whose jobs end when the test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, JobView] = {}
+        self.requests: list[JobRequest] = []
+        self.data: dict[tuple[str, str], str] = {}
+        self.models: dict[tuple[str, str], ModelView] = {}
+        self.fate = "Completed"
+
+    async def submit(self, request: JobRequest) -> JobView:
+        self.requests.append(request)
+        if request.name not in self.jobs:
+            self.jobs[request.name] = JobView(request.name, "Running", tags=request.tags)
+        return self.jobs[request.name]
+
+    async def job(self, name: str) -> JobView | None:
+        return self.jobs.get(name)
+
+    async def cancel(self, name: str) -> None:
+        raise NotImplementedError
+
+    async def metrics(self, run: str) -> Mapping[str, float]:
+        return {"mae": 17.5}
+
+    async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
+        self.data[name, version] = uri
+
+    async def create_model(
+        self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
+    ) -> ModelView:
+        self.models[name, version] = ModelView(name, version, uri, kind, tags, properties)
+        return self.models[name, version]
+
+    def end_jobs(self) -> None:
+        for name, job in self.jobs.items():
+            if not job.ended:
+                self.jobs[name] = JobView(
+                    name, self.fate, error="it broke" if self.fate == "Failed" else "", tags=job.tags
+                )
+
+
+class World:
+    """A hub, its models, and the host that brings messages to it."""
+
+    def __init__(self, root: Path, automation: str = AUTOMATION) -> None:
+        self.now = START
+        (root / "automations").mkdir(parents=True, exist_ok=True)
+        (root / "jobs" / "src").mkdir(parents=True, exist_ok=True)
+        (root / "automations" / "train.yml").write_text(automation)
+        (root / "jobs" / "src" / "main.py").write_text("print('hello')\n")
+        for name in ("check", "train"):
+            (root / "jobs" / f"{name}.yml").write_text(JOB)
+        self.store = MemoryStore(lambda: self.now)
+        self.data, self.azureml = FakeData(), FakeAzureML()
+        self.root = root
+        self.hub = self.start()
+
+    def start(self) -> Hub:
+        """Start a (further) instance on the same store."""
+        settings = Settings.read(ENVIRONMENT, self.root)
+        return wire(settings, self.store, self.data, self.azureml, lambda: self.now)
+
+    def blob_event(self, path: str, etag: str, *, number: int = 1, container: str = "landing") -> dict[str, object]:
+        return {
+            "topic": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/landing",
+            "subject": f"/blobServices/default/containers/{container}/blobs/{path}",
+            "eventType": "Microsoft.Storage.BlobCreated",
+            "id": f"{path}-{etag}",
+            "eventTime": self.now.isoformat(),
+            "data": {
+                "api": "PutBlob",
+                "eTag": f'"{etag}"',
+                "contentLength": 10,
+                "blobType": "BlockBlob",
+                "sequencer": f"{number:040x}",
+            },
+            "dataVersion": "",
+            "metadataVersion": "1",
+        }
+
+    async def send(self, *events: dict[str, object]) -> None:
+        await self.hub.intake.accept(json.dumps(list(events)), self.now, "queue")
+
+    async def run(self, seconds: float = 0.0) -> None:
+        """Let time pass, and bring every message that becomes visible meanwhile."""
+        end = self.now + timedelta(seconds=seconds)
+        queue = self.store.queue("hub-work")
+        for _ in range(100_000):
+            received = queue.receive(60)
+            if received is not None:
+                await self.hub.work(received[0].text)
+                queue.delete(*received)
+                continue
+            following = queue.next_visible()
+            if following is None or following > end:
+                break
+            self.now = max(self.now, following)
+        self.now = max(self.now, end)
+
+    async def activities(self) -> list[Activity]:
+        until = self.now - timedelta(days=40)
+        return [activity async for activity in self.hub.activities.newest(self.now, until=until)]
