@@ -1,0 +1,69 @@
+"""Calls functions: time limit, outputs after success only, one log line a call."""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from local.functions.worker import FunctionSpec, InvocationError, Result, Worker
+
+logger = logging.getLogger("host")
+
+Commit = Callable[[FunctionSpec, Result], Awaitable[None]]
+
+
+class Invoker:
+    """Calls functions by a worker; `commit` writes their outputs."""
+
+    def __init__(self, worker: Worker, timeout: timedelta, commit: Commit) -> None:
+        self._worker = worker
+        self._timeout = timeout
+        self._commit = commit
+        self.running = 0
+        self.calls = 0
+        self.failures = 0
+
+    async def call(
+        self, spec: FunctionSpec, value: Any, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+    ) -> Result:
+        """Call a function and write its outputs; raises InvocationError where either fails or takes too long."""
+        invocation, began = str(uuid.uuid4()), time.monotonic()
+        self.running += 1
+        self.calls += 1
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                result = await self._worker.invoke(spec, invocation, value, metadata or {}, traceparent)
+            await self._commit(spec, result)
+        except TimeoutError:
+            self.failures += 1
+            self._log(spec, invocation, began, "timed out")
+            raise InvocationError(f"{spec.name} ran longer than functionTimeout {self._timeout}") from None
+        except InvocationError as error:
+            self.failures += 1
+            self._log(spec, invocation, began, "failed", f"{error}\n{error.trace}")
+            raise
+        except Exception as error:
+            self.failures += 1
+            self._log(spec, invocation, began, "failed", f"output: {type(error).__name__}: {error}")
+            raise InvocationError(f"an output of {spec.name} could not be written: {error}") from error
+        finally:
+            self.running -= 1
+        self._log(spec, invocation, began, "succeeded")
+        return result
+
+    @staticmethod
+    def _log(spec: FunctionSpec, invocation: str, began: float, outcome: str, error: str = "") -> None:
+        line = {
+            "function": spec.name,
+            "invocation": invocation,
+            "milliseconds": round((time.monotonic() - began) * 1000, 1),
+            "outcome": outcome,
+        }
+        if error:
+            logger.error("%s", json.dumps({**line, "error": error}))
+        else:
+            logger.debug("%s", json.dumps(line))
