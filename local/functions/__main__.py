@@ -67,6 +67,7 @@ async def serve(folder: Path, port: int, worker_name: str, cloud: Cloud) -> None
     done, _ = await asyncio.wait([waiting, *listening], return_when=asyncio.FIRST_COMPLETED)
     for task in listening:
         task.cancel()
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the app's own clients end with the process, as in Azure
     await asyncio.gather(*(queue.close() for queue in queues))
     await runner.cleanup()
     for task in done - {waiting}:

@@ -74,10 +74,9 @@ class QueueListener:
                 messages_per_page=most, max_messages=most, visibility_timeout=int(VISIBILITY), timeout=10
             )
             return [message async for message in pages]
-        except ResourceNotFoundError:
-            return []
         except AzureError as error:
-            logger.warning("queue %s does not answer: %s", self.queue, type(error).__name__)
+            if getattr(error, "status_code", 0) != 404:
+                logger.warning("queue %s does not answer: %s", self.queue, type(error).__name__)
             return []
 
     async def _handle(self, message: Any) -> None:

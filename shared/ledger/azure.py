@@ -48,6 +48,8 @@ def client_options() -> dict[str, Any]:
     return {
         "transport": AioHttpTransport(use_env_settings=False),
         "retry_total": _RETRIES,
+        "initial_backoff": 1,
+        "increment_base": 2,
         "connection_timeout": 10,
         "read_timeout": _TIMEOUT,
     }
