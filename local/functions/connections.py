@@ -8,7 +8,7 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from local.functions.worker import AppError
 
-_QUICK: Final = {"retry_total": 2, "initial_backoff": 0, "increment_base": 1}
+_QUICK: Final[dict[str, Any]] = {"retry_total": 2, "initial_backoff": 0, "increment_base": 1}
 """Listeners ask again by themselves; the SDK's own back-off would begin with 15 s."""
 
 
