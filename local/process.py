@@ -51,6 +51,14 @@ def spawn(
         )
 
 
+def spawn_detached(command: Sequence[str], *, log: Path) -> "subprocess.Popen[bytes]":
+    """Start a program that outlives this one, in a session of its own; its output goes to `log`."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
 def stop(process: "subprocess.Popen[bytes]", *, patience: float = 5.0) -> None:
     """End a program and its whole group: asked first, killed after `patience` seconds."""
     _signal_group(process.pid, signal.SIGTERM)
