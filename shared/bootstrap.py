@@ -17,6 +17,7 @@ from shared.azureml.client import AzureMLClient
 from shared.azureml.protocol import AzureML
 from shared.contents import Contents
 from shared.data import AzureData, Data
+from shared.engine.acts import Acts
 from shared.engine.gather import Gatherer
 from shared.engine.run import Engine
 from shared.intake.accept import Intake
@@ -24,6 +25,7 @@ from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections
 from shared.ledger.journal import Journal
 from shared.ledger.protocol import Store
+from shared.ledger.switches import Switches
 from shared.ledger.unfinished import Unfinished
 from shared.rulebook import Rulebook
 from shared.settings import Connection, Settings
@@ -46,6 +48,8 @@ class Hub:
     intake: Intake
     gatherer: Gatherer
     engine: Engine
+    acts: Acts
+    switches: Switches
     sweep: Sweep
     azureml: AzureML
     clock: Clock
@@ -93,11 +97,25 @@ def wire(
             "register": registration.register,
         },
         clock,
+        cancellers={"job": jobs.cancel},
     )
     gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
     sweep = Sweep(Unfinished(store), intake, engine, gatherer, clock, timedelta(minutes=1))
     return Hub(
-        settings, store, rulebook, journal, activities, collections, intake, gatherer, engine, sweep, azureml, clock
+        settings=settings,
+        store=store,
+        rulebook=rulebook,
+        journal=journal,
+        activities=activities,
+        collections=collections,
+        intake=intake,
+        gatherer=gatherer,
+        engine=engine,
+        acts=Acts(activities),
+        switches=Switches(store),
+        sweep=sweep,
+        azureml=azureml,
+        clock=clock,
     )
 
 

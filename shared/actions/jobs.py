@@ -56,6 +56,16 @@ class Jobs:
         reason = f"{step.name} job {name} {what}{f': {view.error}' if view.error else ''}"
         return Failed(reason, detail)
 
+    async def cancel(self, work: Work) -> Answer:
+        """Ask for the end of the step's job, and look until it has ended."""
+        name = str(work.step.detail.get("job", ""))
+        view = await self._context.azureml.job(name) if name else None
+        if view is None or view.ended:
+            return Done(work.step.detail)
+        if not work.step.detail.get("cancelling"):
+            await self._context.azureml.cancel(name)
+        return Again(self._context.shortest, {**work.step.detail, "cancelling": True}, reason=f"ending job {name}")
+
     async def _inputs(
         self, loaded: Loaded, activity: Activity, file: str, given: Mapping[str, Any], step: str
     ) -> dict[str, JobInput]:

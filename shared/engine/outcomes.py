@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not yet: look again after a delay. `detail` is what the step knows so far."""
+    """Not yet: look again after a delay. `detail` is what the step knows so far, `reason` what it waits for.
+
+    `status` is what the activity is meanwhile: running, held by a limit, or waiting for somebody's approval.
+    """
 
     after: timedelta
     detail: dict[str, Any] = field(default_factory=dict)
+    status: Literal["running", "held", "waiting-approval"] = "running"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,15 @@ class Refused:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-Answer = Done | Again | Failed | Refused
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another activity does what this one was to do; the reason names it."""
+
+    reason: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+Answer = Done | Again | Failed | Refused | Superseded
 
 
 class TransientError(Exception):

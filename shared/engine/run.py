@@ -14,10 +14,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.deciding.retrying import delay_before
-from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError, Refused, TransientError
+from shared.engine.outcomes import (
+    Again,
+    Answer,
+    Done,
+    Failed,
+    PermanentError,
+    Refused,
+    Superseded,
+    TransientError,
+)
 from shared.ledger.activities import Activities
 from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
-from shared.ledger.records import Activity, ActivityStatus, Step
+from shared.ledger.records import Act, Activity, ActivityStatus, Step
 
 logger = logging.getLogger(__name__)
 
@@ -35,21 +44,29 @@ class Work:
 
 
 StepRunner = Callable[[Work], Awaitable[Answer]]
-Listener = Callable[[Activity, str], Awaitable[None]]
+_ENDS: Final[Mapping[type, ActivityStatus]] = {Failed: "failed", Refused: "refused", Superseded: "superseded"}
 
 
 class Engine:
-    """Looks after activities. `runners` gives the code of each kind of step; `finished` hears of every end."""
+    """Looks after activities.
+
+    `runners` gives the code of each kind of step, `cancellers` that which undoes a step that is under way (Done once
+    it is undone). `finished` hears of every end, perhaps more than once, before the activity leaves the index of what
+    is unfinished.
+    """
 
     def __init__(
         self,
         activities: Activities,
         runners: Mapping[str, StepRunner],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        cancellers: Mapping[str, StepRunner] | None = None,
         finished: Callable[[Activity], Awaitable[None]] | None = None,
     ) -> None:
         self._activities = activities
         self._runners = runners
+        self._cancellers = cancellers or {}
         self._clock = clock
         self._finished = finished
 
@@ -61,8 +78,6 @@ class Engine:
         activity, etag = await self._activities.load(identifier)
         if activity.finished:
             await self._close(activity)
-            return
-        if activity.status in {"held", "waiting-approval"} and not armed_for:
             return
         if armed_for and armed_for != due_mark(activity.due):
             return
@@ -78,40 +93,51 @@ class Engine:
             if step is None:
                 await self._end(activity, etag, "succeeded", "")
                 return
+            cancel = activity.asked("cancel")
+            if cancel is not None and step.state == "pending":
+                await self._end(activity, etag, "cancelled", _said(cancel))
+                return
             now = self._clock()
             if step.state == "pending":
                 step.started = now
             step.state = "running"
             step.tries += 1
-            activity.status, activity.updated, activity.due = "running", now, now + timedelta(minutes=2)
+            if activity.status == "queued":
+                activity.status = "running"
+            activity.updated, activity.due = now, now + timedelta(minutes=2)
             etag = await self._activities.save(activity, etag)
-            answer = await self._run(activity, step, now)
+            runners = self._runners if cancel is None else self._cancellers
+            answer = await self._run(activity, step, now, runners)
             now = self._clock()
-            if isinstance(answer, Failed | Refused):
-                step.state, step.ended, step.reason, step.detail = (
-                    "failed",
-                    now,
-                    answer.reason,
-                    answer.detail or step.detail,
-                )
-                await self._end(activity, etag, "failed" if isinstance(answer, Failed) else "refused", answer.reason)
+            if not isinstance(answer, Done | Again):
+                step.state, step.ended, step.reason = "failed", now, answer.reason
+                step.detail = answer.detail or step.detail
+                await self._end(activity, etag, _ENDS[type(answer)], answer.reason)
                 return
             step.detail = answer.detail
             if isinstance(answer, Again):
-                step.state = "waiting"
+                step.state, step.reason = "waiting", answer.reason or step.reason
+                activity.status, activity.reason = answer.status, answer.reason
                 activity.updated, activity.due = now, now + answer.after
                 await self._activities.save(activity, etag)
                 await self._activities.wake(activity.id, answer.after, due_mark(activity.due))
                 return
+            if cancel is not None:
+                step.state, step.ended, step.reason = "failed", now, _said(cancel)
+                await self._end(activity, etag, "cancelled", _said(cancel))
+                return
             step.state, step.ended, step.tries, step.reason = "done", now, 0, ""
+            activity.status, activity.reason = "running", ""
             activity.updated, activity.due = now, now
             etag = await self._activities.save(activity, etag)
             if time.monotonic() - began > _LONG_ENOUGH:
                 await self._activities.wake(activity.id, timedelta(0), due_mark(activity.due))
                 return
 
-    async def _run(self, activity: Activity, step: Step, now: datetime) -> Answer:
-        runner = self._runners.get(step.kind)
+    async def _run(self, activity: Activity, step: Step, now: datetime, runners: Mapping[str, StepRunner]) -> Answer:
+        runner = runners.get(step.kind)
+        if runner is None and runners is self._cancellers:
+            return Done(step.detail)
         if runner is None:
             return Failed(f"step {step.name} is of kind {step.kind!r}, which this version of the hub does not know")
         asked: timedelta | None = None
@@ -134,9 +160,9 @@ class Engine:
         delay = delay_before(step.tries, f"{activity.id}:{step.name}", asked)
         if delay is None:
             return Failed(f"gave up after {step.tries} tries: {reason}")
-        step.reason = f"try {step.tries} failed, again in {delay.total_seconds():.0f} s: {reason}"
-        logger.warning("activity %s step %s: %s", activity.id, step.name, step.reason)
-        return Again(delay, step.detail)
+        note = f"try {step.tries} failed, again in {delay.total_seconds():.0f} s: {reason}"
+        logger.warning("activity %s step %s: %s", activity.id, step.name, note)
+        return Again(delay, step.detail, reason=note)
 
     async def _end(self, activity: Activity, etag: str, status: ActivityStatus, reason: str) -> None:
         activity.status, activity.reason, activity.updated, activity.due = status, reason, self._clock(), None
@@ -161,6 +187,10 @@ class Engine:
             await self._close(activity)
         elif activity.due is not None and self._clock() - activity.due > grace:
             await self._activities.wake(identifier, timedelta(0), due_mark(activity.due))
+
+
+def _said(act: Act) -> str:
+    return f"cancelled by {act.who}{f': {act.reason}' if act.reason else ''}"
 
 
 def due_mark(due: datetime | None) -> str:

@@ -25,19 +25,24 @@ def claim(event: Event) -> str:
     if isinstance(facts, ModelRegistered):
         return model_claim(facts.workspace, facts.name, facts.version)
     if isinstance(facts, RunStatusChanged):
-        return claim_name(f"run\0{facts.workspace}\0{facts.run}", f"{kind}\0{facts.status}\0{facts.breach}")
+        return claim_name(_run_subject(facts.workspace, facts.run), f"{kind}\0{facts.status}\0{facts.breach}")
     if isinstance(facts, RunCompleted):
-        return claim_name(f"run\0{facts.workspace}\0{facts.run}", kind)
+        return claim_name(_run_subject(facts.workspace, facts.run), kind)
     if isinstance(facts, DatasetDriftDetected):
-        return claim_name(f"run\0{facts.workspace}\0{facts.run}", f"{kind}\0{facts.monitor}")
+        return claim_name(_run_subject(facts.workspace, facts.run), f"{kind}\0{facts.monitor}")
     return claim_name(f"{event.source}\0{event.subject}", f"{event.type}\0{event.id}")
 
 
 def model_claim(workspace: str, name: str, version: str) -> str:
     """Name the claim of a model version: the hub's own registration and the service's event of it are one."""
-    return claim_name(f"model\0{workspace}\0{name}\0{version}", "ModelRegistered")
+    return claim_name(f"model\0{workspace.lower()}\0{name}\0{version}", "ModelRegistered")
 
 
 def blob_subject(account: str, container: str, path: str) -> str:
     """Name a blob, for claims and for looking up all that was ever told of it."""
     return f"blob\0{account}\0{container}\0{path}"
+
+
+def _run_subject(workspace: str, run: str) -> str:
+    """Name a run. A workspace is the same in whatever case its name comes, as in every ARM id."""
+    return f"run\0{workspace.lower()}\0{run}"

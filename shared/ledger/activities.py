@@ -40,6 +40,10 @@ class Activities:
         await self.wake(activity.id, timedelta(0))
         return True
 
+    async def enter(self, identifier: str) -> None:
+        """Put it (again) into the index of what is unfinished, before it is written as such."""
+        await self._unfinished.add("activity", identifier)
+
     async def load(self, identifier: str) -> tuple[Activity, str]:
         """Give the activity and its etag, or raise NotFoundError."""
         try:

@@ -80,6 +80,18 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
+class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody asked of an activity. `person` is false for a key, which is no person for a quorum."""
+
+    kind: Literal["cancel", "release", "approve", "reject", "retry"]
+    who: str
+    at: datetime
+    reason: str = ""
+    person: bool = False
+    roles: tuple[str, ...] = ()
+    attempt: int = 1
+
+
 class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One execution of an automation. `due` is when it wants to be looked at next; None once it is finished."""
 
@@ -98,6 +110,7 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     steps: list[Step] = []
     due: datetime | None = None
     reason: str = ""
+    acts: list[Act] = []
     traceparent: str = ""
 
     @property
@@ -108,6 +121,10 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     def step(self, name: str) -> Step | None:
         """Give the step of that name, or None."""
         return next((step for step in self.steps if step.name == name), None)
+
+    def asked(self, kind: str) -> Act | None:
+        """Give the last act of that kind in the present attempt, or None."""
+        return next((act for act in reversed(self.acts) if act.kind == kind and act.attempt == self.attempt), None)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
