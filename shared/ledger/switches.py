@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.ledger.protocol import Delete, NotFoundError, Row, Store, Upsert
+from shared.ledger.protocol import Delete, NotFoundError, Row, Store, Upsert, Value
 from shared.ledger.records import SCHEMA
 
 HUB = "hub"
@@ -28,7 +28,12 @@ class Switches:
 
     async def pause(self, pause: Pause) -> None:
         """Pause; a second pause takes the place of the first."""
-        cells = {"schema": SCHEMA, "who": pause.who, "reason": pause.reason, "at": pause.at.isoformat()}
+        cells: dict[str, Value] = {
+            "schema": SCHEMA,
+            "who": pause.who,
+            "reason": pause.reason,
+            "at": pause.at.isoformat(),
+        }
         await self._table.apply([Upsert(Row(_PARTITION, pause.name, cells))])
 
     async def resume(self, name: str) -> bool:
