@@ -5,6 +5,7 @@ import contextlib
 import io
 import shutil
 import tempfile
+import weakref
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -37,6 +38,7 @@ class Contents:
         async with self._lock:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="hub-content-"))
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
             folder = self._folder / content
             if not folder.is_dir():
                 packed = await self._blobs.get(_name(content))
@@ -47,13 +49,6 @@ class Contents:
         """Give the automation of a content."""
         folder = await self.folder(content)
         return await asyncio.to_thread(read_frozen, folder)
-
-    def clear(self) -> None:
-        """Remove what was unpacked."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
-
 
 def _name(content: str) -> str:
     return f"contents/{content}.zip"
