@@ -39,14 +39,14 @@ def parse(body: bytes | str, received: datetime) -> list[Event | Broken]:
         return [_sized(items, len(raw), received)]
     if len(raw) <= MAX_EVENT:
         return [parse_one(item, received) for item in items]
-    return [_sized(item, len(msgspec.json.encode(item)), received) for item in items]
+    return [_sized(item, len(_written(item).encode()), received) for item in items]
 
 
 def parse_one(item: Any, received: datetime) -> Event | Broken:
     """Read one event that is JSON already."""
     try:
         if isinstance(item, dict | list) and _nests(item, MAX_NESTING):
-            return Broken(f"the event nests deeper than {MAX_NESTING} levels", None)
+            return Broken(f"the event nests deeper than {MAX_NESTING} levels", _written(item)[:MAX_KEPT])
         return _event(item, received)
     except BrokenError as error:
         return Broken(str(error), _kept(item))
@@ -83,11 +83,16 @@ def _nests(value: Mapping[str, Any] | list[Any], left: int) -> bool:
 
 
 def _kept(item: Any) -> Any:
-    try:
-        text = json.dumps(item, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        return None
+    text = _written(item)
     return item if len(text) <= MAX_KEPT else text[:MAX_KEPT]
+
+
+def _written(item: Any) -> str:
+    """Give the JSON of what was read, as far as there is one."""
+    try:
+        return json.dumps(item, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _event(item: Any, received: datetime) -> Event:
