@@ -42,23 +42,23 @@ def blob(
     path: str = "p",
     kind: str = "BlobCreated",
     cloud: bool = False,
-    id: str = "1",
+    event_id: str = "1",
     **data: Any,
 ) -> str:
     data = {"api": "PutBlob", "eTag": "0x1", "contentLength": 1, "url": "https://x", **data}
     subject = f"/blobServices/default/containers/{container}/blobs/{path}"
-    return claimed(f"Microsoft.Storage.{kind}", STORAGE + account, subject, data, cloud=cloud, id=id)
+    return claimed(f"Microsoft.Storage.{kind}", STORAGE + account, subject, data, cloud=cloud, id=event_id)
 
 
-def workspace(kind: str, *, name: str = "ws", cloud: bool = False, id: str = "1", **data: Any) -> str:
-    return claimed(f"Microsoft.MachineLearningServices.{kind}", WORKSPACE + name, "s", data, cloud=cloud, id=id)
+def workspace(kind: str, *, name: str = "ws", cloud: bool = False, event_id: str = "1", **data: Any) -> str:
+    return claimed(f"Microsoft.MachineLearningServices.{kind}", WORKSPACE + name, "s", data, cloud=cloud, id=event_id)
 
 
 @pytest.mark.parametrize("cloud", [True, False])
 @pytest.mark.parametrize(
     "same",
     [
-        {"id": "2"},
+        {"event_id": "2"},
         {"eTag": '"0x1"'},
         {"url": "https://another"},
         {"sequencer": "0F"},
@@ -95,9 +95,9 @@ def test_names_are_never_mixed_up_with_their_neighbours(other: dict[str, Any]) -
 
 def test_deletions_of_one_blob_are_told_apart_by_their_sequencer() -> None:
     first = blob(kind="BlobDeleted", sequencer="0a")
-    assert blob(kind="BlobDeleted", sequencer="000A", id="2") == first
+    assert blob(kind="BlobDeleted", sequencer="000A", event_id="2") == first
     assert blob(kind="BlobDeleted", sequencer="0b") != first
-    assert blob(kind="BlobDeleted", id="1") != blob(kind="BlobDeleted", id="2")
+    assert blob(kind="BlobDeleted", event_id="1") != blob(kind="BlobDeleted", event_id="2")
 
 
 def test_all_that_is_told_of_one_blob_begins_alike() -> None:
@@ -110,7 +110,7 @@ def test_all_that_is_told_of_one_blob_begins_alike() -> None:
 def test_a_model_version_is_one_claim_whatever_tells_of_it(cloud: bool) -> None:
     """The hub opens the claim itself after its own registration; the service's event folds into it."""
     known = model_claim("ws", "delay", "20")
-    assert workspace("ModelRegistered", cloud=cloud, id="9", ModelName="delay", ModelVersion=20) == known
+    assert workspace("ModelRegistered", cloud=cloud, event_id="9", ModelName="delay", ModelVersion=20) == known
     assert workspace("ModelRegistered", modelName="delay", modelVersion="20", modelTags={"a": "b"}) == known
     assert workspace("ModelRegistered", name="WS", modelName="delay", modelVersion="20") == known
     assert workspace("ModelRegistered", modelName="delay", modelVersion="020") != known
@@ -120,7 +120,7 @@ def test_a_model_version_is_one_claim_whatever_tells_of_it(cloud: bool) -> None:
 
 def test_each_status_of_a_run_is_a_claim_of_its_own() -> None:
     running = workspace("RunStatusChanged", runId="r", runStatus="Running")
-    assert workspace("RunStatusChanged", RunId="r", RunStatus="running", id="2") == running
+    assert workspace("RunStatusChanged", RunId="r", RunStatus="running", event_id="2") == running
     others = {
         workspace("RunStatusChanged", runId="r", runStatus="Failed"),
         workspace("RunStatusChanged", runId="q", runStatus="Running"),
@@ -136,7 +136,7 @@ def test_each_status_of_a_run_is_a_claim_of_its_own() -> None:
 
 def test_drift_is_claimed_by_run_and_monitor() -> None:
     drift = workspace("DatasetDriftDetected", RunId="r", DataDriftName="m", DriftCoefficient=0.5)
-    assert workspace("DatasetDriftDetected", runId="r", dataDriftName="m", id="2") == drift
+    assert workspace("DatasetDriftDetected", runId="r", dataDriftName="m", event_id="2") == drift
     assert workspace("DatasetDriftDetected", runId="r", dataDriftName="n") != drift
     assert workspace("DatasetDriftDetected", runId="q", dataDriftName="m") != drift
 
@@ -159,7 +159,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 def test_a_content_has_the_same_claim_in_both_schemas(container: str, path: str, etag: str, quoted: bool) -> None:
     written = f'"{etag}"' if quoted else etag
     known = blob(container=container, path=path, eTag=etag)
-    assert blob(container=container, path=path, eTag=written, cloud=True, id="another") == known
+    assert blob(container=container, path=path, eTag=written, cloud=True, event_id="another") == known
 
 
 @given(st.lists(st.tuples(NAMES, NAMES, st.text("0123456789ABCDEF", min_size=1, max_size=6)), min_size=2, unique=True))

@@ -211,7 +211,6 @@ def test_no_bytes_make_parsing_raise(body: bytes | str) -> None:
 @settings(max_examples=200)
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
 def test_good_events_survive_any_broken_neighbours(pattern: list[bool], data: st.DataObject) -> None:
-    """What is broken is cut out of true events: bytes changed inside, never a bracket or a quote of its own."""
     parts = [
         json.dumps(blob(f"{place}.csv")).encode() if good else data.draw(st.sampled_from(BROKEN_PIECES))
         for place, good in enumerate(pattern)
