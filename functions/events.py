@@ -32,3 +32,11 @@ async def events_push(event: func.EventGridEvent) -> None:
         "dataVersion": event.data_version,
     }
     await this.intake.accept(json.dumps(raw), this.clock(), "push")
+
+
+@events.function_name("events_poison")
+@events.queue_trigger(arg_name="message", queue_name="%HUB_EVENTS_QUEUE%-poison", connection="HUB_STORAGE")
+async def events_poison(message: func.QueueMessage) -> None:
+    """Keep events that failed time after time where people see them."""
+    this = await hub()
+    await this.undelivered.poison("events", message.get_body(), this.clock())

@@ -12,3 +12,11 @@ work = func.Blueprint()
 async def do_work(message: func.QueueMessage) -> None:
     """Look at one activity or collection."""
     await (await hub()).work(message.get_body().decode())
+
+
+@work.function_name("work_poison")
+@work.queue_trigger(arg_name="message", queue_name="%HUB_WORK_QUEUE%-poison", connection="HUB_STORAGE")
+async def work_poison(message: func.QueueMessage) -> None:
+    """Keep work that failed time after time where people see it; the sweep looks at its activity again."""
+    this = await hub()
+    await this.undelivered.poison("work", message.get_body(), this.clock())

@@ -21,8 +21,10 @@ from shared.engine.acts import Acts
 from shared.engine.gather import Gatherer
 from shared.engine.run import Engine
 from shared.intake.accept import Intake
+from shared.intake.undelivered import Undelivered
 from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections
+from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Journal
 from shared.ledger.protocol import Store
 from shared.ledger.switches import Switches
@@ -49,6 +51,8 @@ class Hub:
     gatherer: Gatherer
     engine: Engine
     acts: Acts
+    letters: DeadLetters
+    undelivered: Undelivered
     switches: Switches
     sweep: Sweep
     azureml: AzureML
@@ -72,7 +76,7 @@ def wire(
     """Join the services given into a hub."""
     work, intake_queue = store.queue(settings.work_queue), store.queue(settings.events_queue)
     activities, collections = Activities(store, work), Collections(store, work)
-    contents, journal = Contents(store.blobs), Journal(store)
+    contents, journal, letters = Contents(store.blobs), Journal(store), DeadLetters(store)
     rulebook = Rulebook(
         Rulebook.read(settings.automations, settings.root),
         contents,
@@ -80,7 +84,7 @@ def wire(
         store.blobs,
         frozenset({(settings.data_account, settings.data_container)}),
     )
-    intake = Intake(journal, collections, activities, rulebook, settings.hub_id)
+    intake = Intake(journal, collections, activities, rulebook, letters, settings.hub_id)
     context = Context(settings, store, data, azureml, contents)
 
     async def announce(model: str, version: str, tags: dict[str, str], now: datetime) -> None:
@@ -99,8 +103,9 @@ def wire(
         clock,
         cancellers={"job": jobs.cancel},
     )
+    undelivered = Undelivered(store, letters)
     gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
-    sweep = Sweep(Unfinished(store), intake, engine, gatherer, clock, timedelta(minutes=1))
+    sweep = Sweep(Unfinished(store), intake, undelivered, engine, gatherer, clock, timedelta(minutes=1))
     return Hub(
         settings=settings,
         store=store,
@@ -112,6 +117,8 @@ def wire(
         gatherer=gatherer,
         engine=engine,
         acts=Acts(activities),
+        letters=letters,
+        undelivered=undelivered,
         switches=Switches(store),
         sweep=sweep,
         azureml=azureml,

@@ -9,6 +9,7 @@ from typing import Final
 from shared.engine.gather import Gatherer
 from shared.engine.run import Engine
 from shared.intake.accept import Intake
+from shared.intake.undelivered import Undelivered
 from shared.ledger.unfinished import Unfinished
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class Sweep:
         self,
         unfinished: Unfinished,
         intake: Intake,
+        undelivered: Undelivered,
         engine: Engine,
         gatherer: Gatherer,
         clock: Callable[[], datetime],
@@ -29,6 +31,7 @@ class Sweep:
     ) -> None:
         self._unfinished = unfinished
         self._intake = intake
+        self._undelivered = undelivered
         self._engine = engine
         self._gatherer = gatherer
         self._clock = clock
@@ -37,6 +40,7 @@ class Sweep:
     async def run(self) -> None:
         """Decide events left undecided, look at open collections, wake activities whose message was lost."""
         await self._intake.sweep(self._clock())
+        await self._undelivered.collect()
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(kind: str, name: str) -> None:

@@ -9,6 +9,7 @@ A crash before 5 leaves an open part: the redelivery, or the sweep, does 4 and 5
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from shared.events.model import BlobCreated, Broken, Event, Other, RunCompleted,
 from shared.events.parsing import parse, parse_one
 from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections, Member, collection_id
+from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Journal, Part, claim_name
 from shared.ledger.records import Cause, File, Head, Outcome, Taken
 from shared.rulebook import Rulebook
@@ -55,12 +57,14 @@ class Intake:
         collections: Collections,
         activities: Activities,
         rulebook: Rulebook,
+        letters: DeadLetters,
         hub_id: str,
     ) -> None:
         self._journal = journal
         self._collections = collections
         self._activities = activities
         self._rulebook = rulebook
+        self._letters = letters
         self._hub_id = hub_id
 
     async def accept(self, body: bytes | str, now: datetime, via: str) -> Accepted:
@@ -78,6 +82,7 @@ class Intake:
         for event in events:
             if isinstance(event, Broken):
                 broken.append(_quarantined(event, via))
+                await self._letters.record("quarantine", json.dumps(event.raw, default=str).encode(), now, event.reason)
                 continue
             name = claim(event)
             repeated += name in items

@@ -280,6 +280,7 @@ class AzureStore:
         self._tables: dict[str, AzureTable] = {}
         self._queues: dict[str, AzureQueue] = {}
         self._blobs = AzureBlobs(self._blob_service, container)
+        self._containers: dict[str, AzureBlobs] = {}
 
     def table(self, name: str) -> AzureTable:
         """Give a table."""
@@ -298,6 +299,10 @@ class AzureStore:
     def blobs(self) -> AzureBlobs:
         """Give the blobs."""
         return self._blobs
+
+    def container(self, name: str) -> AzureBlobs:
+        """Give another container of the account."""
+        return self._containers.setdefault(name, AzureBlobs(self._blob_service, name))
 
     async def tables(self) -> list[str]:
         """Give the names of the tables."""

@@ -224,6 +224,7 @@ class MemoryStore:
         self._tables: dict[str, MemoryTable] = {}
         self._queues: dict[str, MemoryQueue] = {}
         self._blobs = MemoryBlobs(lambda: self.hook)
+        self._containers: dict[str, MemoryBlobs] = {}
 
     def table(self, name: str) -> MemoryTable:
         """Give a table."""
@@ -237,6 +238,10 @@ class MemoryStore:
     def blobs(self) -> MemoryBlobs:
         """Give the blobs."""
         return self._blobs
+
+    def container(self, name: str) -> MemoryBlobs:
+        """Give another container."""
+        return self._containers.setdefault(name, MemoryBlobs(lambda: self.hook))
 
     async def tables(self) -> list[str]:
         """Give the names of the tables."""

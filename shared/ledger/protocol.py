@@ -142,6 +142,9 @@ class Store(Protocol):
     def blobs(self) -> Blobs:
         """The hub's own container."""
 
+    def container(self, name: str) -> Blobs:
+        """Give another container of the hub's account."""
+
     async def tables(self) -> list[str]:
         """Give the names of the tables that exist."""
 
