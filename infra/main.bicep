@@ -1,0 +1,339 @@
+// The whole hub: its own resource group, and the least it needs on a workspace and a landing account, wherever they lie.
+targetScope = 'subscription'
+
+@description('Name of the environment, such as dev, test or prod.')
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+param location string
+
+@description('Name of this hub: 1 to 16 lower-case letters and digits. Two hubs on one workspace need two names.')
+@minLength(1)
+@maxLength(16)
+param hubId string = 'hub'
+
+param resourceGroupName string = 'rg-${hubId}-${environmentName}'
+
+@description('An Azure Machine Learning workspace that exists. Empty: one is created beside the hub.')
+param workspaceName string = ''
+param workspaceResourceGroup string = resourceGroupName
+param workspaceSubscriptionId string = subscription().subscriptionId
+param workspaceLocation string = location
+
+@description('The storage account of that workspace, for the code and outputs of jobs. Needed where the workspace exists.')
+param workspaceStorageAccountName string = ''
+param workspaceStorageResourceGroup string = workspaceResourceGroup
+
+@description('A landing account that exists: where data drops arrive. Empty: one is created beside the hub.')
+param landingAccountName string = ''
+param landingResourceGroup string = resourceGroupName
+param landingSubscriptionId string = subscription().subscriptionId
+param landingLocation string = location
+
+@description('Containers of a landing account that is created here.')
+param landingContainers array = ['landing', 'scoring']
+
+@description('Containers of the landing account that jobs write results to.')
+param outputContainers array = ['scored']
+
+@description('Principal ids of the identities of training and scoring compute.')
+param computePrincipalIds array = []
+
+@description('System topics that the landing account and the workspace have already: Azure allows one for each source.')
+param existingLandingTopic string = ''
+param existingWorkspaceTopic string = ''
+
+@description('An Azure ML registry that models are promoted to. Empty: none.')
+param registryName string = ''
+param registryResourceGroup string = resourceGroupName
+param registrySubscriptionId string = subscription().subscriptionId
+
+@allowed(['3.11', '3.12', '3.13'])
+param pythonVersion string = '3.13'
+
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
+
+@minValue(1)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+param alwaysReady array = []
+param storageSku string = 'Standard_ZRS'
+
+@description('Days in which a seal of the audit can be neither changed nor deleted.')
+param sealDays int = 365
+
+@description('queue: nothing else needed. push and http: in a second deployment, once the app answers.')
+@allowed(['queue', 'push', 'http'])
+param delivery string = 'queue'
+
+@description('Client id of an app registration with the app roles reader, operator, approver, publisher. Empty: no sign-in.')
+param authClientId string = ''
+
+@description('Named keys of machines, hashed: {"name": {"hash": "<SHA-256>", "roles": ["publisher"]}}. No key itself.')
+param hashedKeys object = {}
+
+@description('Prices of a compute hour for budgets: {"cpu-cluster": {"amount": 0.5, "currency": "USD"}}.')
+param computePrices object = {}
+
+@description('Addresses that alerts go to.')
+param alertEmails array = []
+
+var tags = { 'azd-env-name': environmentName, hub: hubId }
+var token = uniqueString(subscription().id, resourceGroupName, hubId)
+var storageName = 'sthub${token}'
+var appName = 'func-${hubId}-${token}'
+var topicName = 'evgt-${hubId}-${token}'
+var landingName = empty(landingAccountName) ? 'stdata${token}' : landingAccountName
+var workspace = empty(workspaceName) ? 'mlw-${hubId}-${environmentName}' : workspaceName
+var workspaceStorage = empty(workspaceName) ? 'stml${token}' : workspaceStorageAccountName
+var dataContainer = '${hubId}-data'
+var dataDatastore = '${hubId}_data'
+var landingGroup = empty(landingAccountName) ? resourceGroupName : landingResourceGroup
+var landingSubscription = empty(landingAccountName) ? subscription().subscriptionId : landingSubscriptionId
+var workspaceGroup = empty(workspaceName) ? resourceGroupName : workspaceResourceGroup
+var workspaceSubscription = empty(workspaceName) ? subscription().subscriptionId : workspaceSubscriptionId
+var blobSuffix = environment().suffixes.storage
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: resourceGroupName
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  scope: group
+  params: { location: location, tags: tags, hubId: hubId }
+}
+
+module hubStorage 'modules/hub-storage.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: storageName
+    sku: storageSku
+    sealDays: sealDays
+    appPrincipalId: identity.outputs.appPrincipalId
+    deliveryPrincipalId: identity.outputs.deliveryPrincipalId
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    hubId: hubId
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module landing 'modules/landing.bicep' = if (empty(landingAccountName)) {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: landingName
+    sku: storageSku
+    containers: landingContainers
+  }
+}
+
+module newWorkspace 'modules/workspace.bicep' = if (empty(workspaceName)) {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: workspace
+    storageName: workspaceStorage
+    keyVaultName: 'kv-${token}'
+    insightsId: monitoring.outputs.insightsId
+  }
+}
+
+module landingAccess 'modules/landing-access.bicep' = {
+  scope: resourceGroup(landingSubscription, landingGroup)
+  params: {
+    location: empty(landingAccountName) ? location : landingLocation
+    tags: tags
+    accountName: landingName
+    hubId: hubId
+    appPrincipalId: identity.outputs.appPrincipalId
+    deliveryIdentityId: identity.outputs.deliveryId
+    computePrincipalIds: computePrincipalIds
+    dataContainer: dataContainer
+    outputContainers: outputContainers
+    existingTopic: existingLandingTopic
+  }
+  dependsOn: [landing]
+}
+
+module workspaceAccess 'modules/workspace-access.bicep' = {
+  scope: resourceGroup(workspaceSubscription, workspaceGroup)
+  params: {
+    location: empty(workspaceName) ? location : workspaceLocation
+    tags: tags
+    workspaceName: workspace
+    hubId: hubId
+    appPrincipalId: identity.outputs.appPrincipalId
+    deliveryIdentityId: identity.outputs.deliveryId
+    landingAccountName: landingName
+    landingResourceGroup: landingGroup
+    landingSubscriptionId: landingSubscription
+    dataContainer: dataContainer
+    dataDatastore: dataDatastore
+    existingTopic: existingWorkspaceTopic
+  }
+  dependsOn: [newWorkspace, landingAccess]
+}
+
+module workspaceStorageAccess 'modules/workspace-storage-access.bicep' = if (!empty(workspaceStorage)) {
+  scope: resourceGroup(workspaceSubscription, empty(workspaceName) ? resourceGroupName : workspaceStorageResourceGroup)
+  params: {
+    accountName: workspaceStorage
+    hubId: hubId
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+  dependsOn: [newWorkspace]
+}
+
+module registryAccess 'modules/registry-access.bicep' = if (!empty(registryName)) {
+  scope: resourceGroup(registrySubscriptionId, registryResourceGroup)
+  params: {
+    registryName: registryName
+    hubId: hubId
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module topic 'modules/topic.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: topicName
+    appPrincipalId: identity.outputs.appPrincipalId
+    deliveryIdentityId: identity.outputs.deliveryId
+  }
+}
+
+module app 'modules/app.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: appName
+    hubId: hubId
+    identityId: identity.outputs.appId
+    identityClientId: identity.outputs.appClientId
+    storageAccountName: storageName
+    insightsConnectionString: monitoring.outputs.connectionString
+    pythonVersion: pythonVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    alwaysReady: alwaysReady
+    authClientId: authClientId
+    settings: union(
+      {
+        AZURE_SUBSCRIPTION_ID: workspaceSubscription
+        AZUREML_RESOURCE_GROUP: workspaceGroup
+        AZUREML_WORKSPACE_NAME: workspace
+        HUB_DATA_ACCOUNT: landingName
+        HUB_DATA_CONTAINER: dataContainer
+        HUB_DATA_DATASTORE: dataDatastore
+        HUB_TOPIC_ENDPOINT: topic.outputs.endpoint
+        HUB_KEYS: string(hashedKeys)
+        HUB_COMPUTE_PRICES: string(computePrices)
+        'HUB_ACCOUNT_${toUpper(landingName)}__blobServiceUri': 'https://${landingName}.blob.${blobSuffix}'
+        'HUB_ACCOUNT_${toUpper(landingName)}__credential': 'managedidentity'
+        'HUB_ACCOUNT_${toUpper(landingName)}__clientId': identity.outputs.appClientId
+      },
+      empty(workspaceStorage)
+        ? {}
+        : {
+            'HUB_ACCOUNT_${toUpper(workspaceStorage)}__blobServiceUri': 'https://${workspaceStorage}.blob.${blobSuffix}'
+            'HUB_ACCOUNT_${toUpper(workspaceStorage)}__credential': 'managedidentity'
+            'HUB_ACCOUNT_${toUpper(workspaceStorage)}__clientId': identity.outputs.appClientId
+          }
+    )
+  }
+  dependsOn: [hubStorage]
+}
+
+module landingSubscriptions 'modules/subscriptions.bicep' = {
+  scope: resourceGroup(landingSubscription, landingGroup)
+  params: {
+    topic: 'storage'
+    topicName: landingAccess.outputs.topicName
+    hubId: hubId
+    hubStorageId: hubStorage.outputs.id
+    deliveryIdentityId: identity.outputs.deliveryId
+    delivery: delivery
+    functionAppId: app.outputs.id
+    hostName: app.outputs.hostName
+    authClientId: authClientId
+  }
+}
+
+module workspaceSubscriptions 'modules/subscriptions.bicep' = {
+  scope: resourceGroup(workspaceSubscription, workspaceGroup)
+  params: {
+    topic: 'workspace'
+    topicName: workspaceAccess.outputs.topicName
+    hubId: hubId
+    hubStorageId: hubStorage.outputs.id
+    deliveryIdentityId: identity.outputs.deliveryId
+    delivery: delivery
+    functionAppId: app.outputs.id
+    hostName: app.outputs.hostName
+    authClientId: authClientId
+  }
+}
+
+module hubSubscriptions 'modules/subscriptions.bicep' = {
+  scope: group
+  params: {
+    topic: 'hub'
+    topicName: topic.outputs.topicName
+    hubId: hubId
+    hubStorageId: hubStorage.outputs.id
+    deliveryIdentityId: identity.outputs.deliveryId
+    delivery: delivery
+    functionAppId: app.outputs.id
+    hostName: app.outputs.hostName
+    authClientId: authClientId
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    hubId: hubId
+    insightsId: monitoring.outputs.insightsId
+    hubStorageId: hubStorage.outputs.id
+    hubTopicName: topic.outputs.topicName
+    landingTopicId: resourceId(
+      landingSubscription,
+      landingGroup,
+      'Microsoft.EventGrid/systemTopics',
+      landingAccess.outputs.topicName
+    )
+    workspaceTopicId: resourceId(
+      workspaceSubscription,
+      workspaceGroup,
+      'Microsoft.EventGrid/systemTopics',
+      workspaceAccess.outputs.topicName
+    )
+    emails: alertEmails
+  }
+}
+
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_FUNCTION_APP string = appName
+output HUB_URL string = 'https://${app.outputs.hostName}'
+output EVENTGRID_TOPIC_ENDPOINT string = topic.outputs.endpoint
+output LANDING_ACCOUNT string = landingName

@@ -1,0 +1,75 @@
+// What the hub and Event Grid need on the workspace; it may lie in another resource group.
+param location string
+param tags object
+param workspaceName string
+param hubId string
+param appPrincipalId string
+param deliveryIdentityId string
+
+@description('The landing account and the container of frozen copies, as the workspace knows them by a datastore.')
+param landingAccountName string
+param landingResourceGroup string
+param landingSubscriptionId string
+param dataContainer string
+param dataDatastore string
+
+@description('Name of a system topic that the workspace has already: Azure allows one. Empty: one is created.')
+param existingTopic string
+
+var roles = loadJsonContent('../roles.json')
+
+resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' existing = {
+  name: workspaceName
+}
+
+resource datastore 'Microsoft.MachineLearningServices/workspaces/datastores@2024-10-01' = {
+  parent: workspace
+  name: dataDatastore
+  properties: {
+    datastoreType: 'AzureBlob'
+    description: 'Frozen copies of the files that activities of hub ${hubId} train and score on.'
+    accountName: landingAccountName
+    containerName: dataContainer
+    resourceGroup: landingResourceGroup
+    subscriptionId: landingSubscriptionId
+    endpoint: environment().suffixes.storage
+    protocol: 'https'
+    credentials: { credentialsType: 'None' }
+  }
+}
+
+resource appLaunches 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspace.id, hubId, 'app', roles.azureMLDataScientist.id)
+  scope: workspace
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.azureMLDataScientist.id)
+  }
+}
+
+resource appMeasures 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspace.id, hubId, 'app', roles.monitoringReader.id)
+  scope: workspace
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringReader.id)
+  }
+}
+
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existingTopic)) {
+  name: 'evgt-${workspaceName}'
+  location: location
+  tags: tags
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${deliveryIdentityId}': {} }
+  }
+  properties: {
+    source: workspace.id
+    topicType: 'Microsoft.MachineLearningServices.Workspaces'
+  }
+}
+
+output topicName string = empty(existingTopic) ? 'evgt-${workspaceName}' : existingTopic
