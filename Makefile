@@ -31,7 +31,24 @@ $(STAMPS)/node: package.json package-lock.json | $(STAMPS)/app
 	@$(BIN)/python -m local.node ci --silent
 	@touch $@
 
-test: setup ## runs all tests
+$(STAMPS)/mlflow: local/requirements-mlflow.txt | $(STAMPS)/app
+	@echo "installing the MLflow store"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venvs/mlflow
+	@$(BIN)/uv pip install --quiet --python .venvs/mlflow/bin/python --compile-bytecode -r local/requirements-mlflow.txt
+	@touch $@
+
+cloud: setup $(STAMPS)/mlflow $(STAMPS)/jobs
+
+up: cloud ## starts the laptop cloud and the hub until Ctrl-C (DETACH=1: returns once ready)
+	@$(BIN)/python -m local up $(if $(DETACH),--detach)
+
+down: ## stops what `make up DETACH=1` started
+	@$(BIN)/python -m local down
+
+demo: ## tells the whole story on real flights, and leaves its report in out/demo
+	@began=$$(date +%s); $(MAKE) --no-print-directory cloud && HUB_DEMO_BEGAN=$$began $(BIN)/python -m local demo
+
+test: setup $(STAMPS)/mlflow ## runs all tests
 	@$(BIN)/python -m pytest
 
 lint: $(STAMPS)/app ## ruff and mypy

@@ -1,4 +1,4 @@
-"""The laptop cloud's command: `python -m local up [--detach] | down`."""
+"""The laptop cloud's command: `python -m local up [--detach] | down | demo`."""
 
 import argparse
 import asyncio
@@ -6,14 +6,13 @@ import os
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from typing import Final
 
 from local import parts
 from local.config import Cloud
 from local.ports import PortInUseError
 from local.process import spawn_detached
+from local.running import is_ready
 from local.supervisor import CloudError, Supervisor, holder
 
 _READY_SECONDS: Final = 90.0
@@ -43,7 +42,7 @@ def detach(cloud: Cloud) -> int:
     while time.monotonic() < end:
         if process.poll() is not None:
             return _fail(log.read_text().strip() or f"the cloud ended with status {process.returncode}")
-        if _answers(cloud):
+        if is_ready(cloud):
             print(log.read_text().strip())
             return 0
         time.sleep(0.1)
@@ -70,14 +69,6 @@ def down(cloud: Cloud) -> int:
     return _fail(f"the laptop cloud (process {process}) did not end in {_DOWN_SECONDS:.0f} s and was killed")
 
 
-def _answers(cloud: Cloud) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{cloud.control_port}/healthz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
 def _fail(text: str) -> int:
     print(f"laptop cloud: {text}", file=sys.stderr)
     return 1
@@ -90,6 +81,7 @@ def main() -> int:
     upward = commands.add_parser("up", help="start the cloud and the hub")
     upward.add_argument("--detach", action="store_true", help="return once it is ready")
     commands.add_parser("down", help="stop it")
+    commands.add_parser("demo", help="tell the whole story on real flights, in a cloud of its own")
     given = parser.parse_args()
     try:
         cloud = Cloud.from_environ()
@@ -97,6 +89,10 @@ def main() -> int:
         return _fail(str(error))
     if given.command == "down":
         return down(cloud)
+    if given.command == "demo":
+        from local.demo.story import tell
+
+        return tell(cloud)
     return detach(cloud) if given.detach else up(cloud)
 
 

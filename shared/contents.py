@@ -50,6 +50,7 @@ class Contents:
         folder = await self.folder(content)
         return await asyncio.to_thread(read_frozen, folder)
 
+
 def _name(content: str) -> str:
     return f"contents/{content}.zip"
 

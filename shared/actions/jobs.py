@@ -53,8 +53,8 @@ class Jobs:
         if view.status == "Completed":
             return Done(detail)
         what = "was cancelled" if view.status == "Canceled" else f"ended as {view.status}"
-        reason = f"{step.name} job {name} {what}{f': {view.error}' if view.error else ''}"
-        return Failed(reason, detail)
+        why = view.error or await self._context.azureml.failure(name)
+        return Failed(f"{step.name} job {name} {what}{f': {why}' if why else ''}", detail)
 
     async def cancel(self, work: Work) -> Answer:
         """Ask for the end of the step's job, and look until it has ended."""

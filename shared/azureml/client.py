@@ -13,6 +13,8 @@ from shared.azureml.protocol import HUB_TAG, JobInput, JobRequest, JobView, Mode
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60
+_LOG_BYTES: Final = 4000
+_LOG_LINES: Final = 6
 _SECRET: Final = re.compile(r"(sig=|Bearer |AccountKey=|api-key[:=]\s*)[^\s&;\"']+", re.IGNORECASE)
 _TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
 T = TypeVar("T")
@@ -24,6 +26,7 @@ class AzureMLClient:
     def __init__(self, subscription: str, resource_group: str, workspace: str, mlflow_tracking_uri: str = "") -> None:
         self._names = (subscription, resource_group, workspace)
         self._tracking = mlflow_tracking_uri
+        self._history = ""
         self._client: Any = None
         self._credential: Any = None
         self._lock = asyncio.Lock()
@@ -121,31 +124,59 @@ class AzureMLClient:
 
     async def metrics(self, run: str) -> Mapping[str, float]:
         """Give the last value of each metric that a run logged, by the workspace's MLflow endpoint."""
-        import aiohttp
-
-        base = await self._tracking_address()
-        headers = {"Authorization": f"Bearer {await asyncio.to_thread(self._token)}"}
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-                session.get(f"{base}/api/2.0/mlflow/runs/get", params={"run_id": run}) as response,
-            ):
-                if response.status == 404:
-                    return {}
-                if response.status != 200:
-                    raise TransientError(f"MLflow answered {response.status} for run {run}")
-                body = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise TransientError(f"MLflow did not answer for run {run}: {type(error).__name__}") from None
-        logged = body.get("run", {}).get("data", {}).get("metrics", [])
+        address = f"{await self._tracking_address()}/api/2.0/mlflow/runs/get"
+        body = await self._get(f"metrics of run {run}", address, {"run_id": run})
+        logged = (body or {}).get("run", {}).get("data", {}).get("metrics", [])
         return {str(metric["key"]): float(metric["value"]) for metric in logged}
+
+    async def failure(self, job: str) -> str:
+        """Give why a job failed: the service's reason and the end of its log; "" where it says nothing."""
+        address = f"{await self._history_address()}/runs/{job}/details"
+        details = await self._get(f"job {job}", address, {}) or {}
+        error = (details.get("error") or {}).get("error") or {}
+        said = str(error.get("message") or "").strip()
+        log = next((url for name, url in (details.get("logFiles") or {}).items() if name.endswith("std_log.txt")), "")
+        tail = await asyncio.to_thread(_tail, str(log)) if log else ""
+        return redacted(f"{said}{' | ' if said and tail else ''}{tail}")
+
+    async def _get(self, what: str, address: str, parameters: Mapping[str, str]) -> Any:
+        """Give the JSON at an address of the workspace's, None for 404."""
+        await self._connected()
+
+        def get() -> Any:
+            import requests
+
+            headers = {"Authorization": f"Bearer {self._token()}"}
+            try:
+                answer = requests.get(address, params=dict(parameters), headers=headers, timeout=_TIMEOUT)
+                if answer.status_code == 404:
+                    return None
+                if answer.status_code != 200:
+                    raise TransientError(f"{what}: the workspace answered {answer.status_code}")
+                return answer.json()
+            except (requests.RequestException, ValueError) as error:
+                raise TransientError(f"{what}: the workspace did not answer: {type(error).__name__}") from None
+
+        return await asyncio.to_thread(get)
 
     async def _tracking_address(self) -> str:
         if not self._tracking:
             workspace = await self._call("the workspace", lambda client: client.workspaces.get(self._names[2]))
             self._tracking = str(workspace.mlflow_tracking_uri)
         return self._tracking.replace("azureml://", "https://", 1).partition("?")[0].rstrip("/")
+
+    async def _history_address(self) -> str:
+        if not self._history:
+            workspace = await self._call("the workspace", lambda client: client.workspaces.get(self._names[2]))
+            services = await self._get("the workspace", str(workspace.discovery_url), {}) or {}
+            if "api" not in services:
+                raise TransientError("the workspace's discovery names no api")
+            subscription, group, name = self._names
+            self._history = (
+                f"{str(services['api']).rstrip('/')}/history/v1.0/subscriptions/{subscription}/resourceGroups/{group}"
+                f"/providers/Microsoft.MachineLearningServices/workspaces/{name}"
+            )
+        return self._history
 
     def _token(self) -> str:
         return str(self._credential.get_token("https://management.azure.com/.default").token)
@@ -179,6 +210,20 @@ def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
         if type(error).__module__.startswith(("azure.ai.ml", "marshmallow")):
             raise PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}")) from None
         raise
+
+
+def _tail(address: str) -> str:
+    """Give the last lines of a log at a signed address; "" where it cannot be read."""
+    import requests
+
+    try:
+        answer = requests.get(address, headers={"Range": f"bytes=-{_LOG_BYTES}"}, timeout=_TIMEOUT)
+        if answer.status_code == 416 or (answer.status_code == 200 and len(answer.content) > 4 * _LOG_BYTES):
+            return ""
+        lines = answer.content[-_LOG_BYTES:].decode(errors="replace").splitlines() if answer.ok else []
+    except requests.RequestException:
+        return ""
+    return " / ".join(line.strip() for line in lines[-_LOG_LINES:] if line.strip())
 
 
 def redacted(text: str) -> str:

@@ -79,6 +79,9 @@ class AzureML(Protocol):
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job; it ends later."""
 
+    async def failure(self, job: str) -> str:
+        """Give why a job failed, "" where the service does not say."""
+
     async def metrics(self, run: str) -> Mapping[str, float]:
         """Give the last value of each metric that a run logged to MLflow."""
 

@@ -87,6 +87,9 @@ class FakeAzureML:
     async def cancel(self, name: str) -> None:
         raise NotImplementedError
 
+    async def failure(self, job: str) -> str:
+        return ""
+
     async def metrics(self, run: str) -> Mapping[str, float]:
         return {"mae": 17.5}
 

@@ -1,0 +1,64 @@
+"""Tells the story from its beginning to its end, in a cloud of its own, and writes the report."""
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from local.config import REPOSITORY, Cloud
+from local.demo import burst, flights, report
+from local.demo.clients import HubClient, StoryError
+from local.demo.telling import Telling
+from local.ports import PortInUseError
+from local.running import NotStartedError, running
+
+OUT: Final = REPOSITORY / "out" / "demo"
+FIRST_MONTH: Final = "2013-01"
+
+
+def tell(cloud: Cloud) -> int:
+    """Tell the story; 0 only if every part of it came true."""
+    began = time.time()
+    installing = max(0.0, began - float(os.environ.get("HUB_DEMO_BEGAN") or began))
+    console = Console()
+    telling = Telling(console)
+    cloud = replace(cloud, local_dir=cloud.local_dir / "demo")
+    failure = ""
+    try:
+        console.print("starting the laptop cloud: storage, Event Grid, Azure ML, Functions host")
+        with running(cloud):
+            console.print(f"ready after {time.time() - began:.1f} s; the hub listens on {cloud.hub_port}")
+            _story(telling, cloud)
+    except (StoryError, NotStartedError, PortInUseError) as error:
+        failure = str(error)
+    except KeyboardInterrupt:
+        failure = "stopped by Ctrl-C"
+    seconds = time.time() - began
+    path = report.write(OUT, telling.points, failure, seconds, installing)
+    if failure:
+        console.print(f"\n[bold red]The story did not come true.[/bold red] {failure}", highlight=False)
+        console.print(f"logs: {cloud.logs}   report: {_short(path)}", highlight=False)
+        return 1
+    console.print(f"\n[bold green]Everything came true[/bold green] in {seconds + installing:.0f} s", highlight=False)
+    console.print(f"of which installing {installing:.0f} s   report: {_short(path)}", highlight=False)
+    return 0
+
+
+def _story(telling: Telling, cloud: Cloud) -> None:
+    hub = HubClient(cloud)
+    month = list(flights.month(FIRST_MONTH))
+    landed = burst.land(telling, cloud, FIRST_MONTH, month)
+    activity = burst.fold(telling, cloud, hub, landed)
+    burst.train(telling, cloud, hub, activity, landed)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(tell(Cloud.from_environ()))
