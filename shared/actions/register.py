@@ -29,8 +29,9 @@ class Registration:
             return Done()
         source, job = train.register_as.source, str(step.detail["job"])
         kinds = loaded.jobs[train.job].outputs
-        if source in kinds:
-            uri, kind = f"azureml://jobs/{job}/outputs/{source}", kinds[source]
+        named = source.removeprefix("outputs/").strip("/")
+        if named in kinds:
+            uri, kind = f"azureml://jobs/{job}/outputs/{named}", kinds[named]
         else:
             uri, kind = f"azureml://jobs/{job}/outputs/artifacts/paths/{source}/", "mlflow_model"
         version = activity.id if activity.attempt == 1 else f"{activity.id}-{activity.attempt}"

@@ -1,13 +1,16 @@
 """Reads the Azure ML job files that automations name: as data, with the code they bring, within the project."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 MAX_CODE_BYTES: Final = 16 * 1024 * 1024
 MAX_CODE_FILES: Final = 2000
+MAX_YAML_BYTES: Final = 1024 * 1024
+_DEEPEST: Final = 12
+_FILE_KEYS: Final = frozenset({"code", "conda_file", "component", "trial", "environment"})
 _NEVER: Final = ("__pycache__", ".git", ".venv", "node_modules", ".ipynb_checkpoints", "*.pyc")
 
 
@@ -23,37 +26,84 @@ class JobFile:
     inputs: Mapping[str, tuple[str, bool]]
     outputs: Mapping[str, str]
     files: Mapping[str, bytes] = field(repr=False)
+    compute: str = ""
+    nodes: int = 1
 
 
 def read_job(root: Path, path: str) -> JobFile:
-    """Read a command, pipeline or sweep job's YAML and the code it names; raises JobFileError."""
+    """Read an Azure ML job's YAML and all that it names in the project (code, components, conda files).
+
+    Raises JobFileError.
+    """
+    files: dict[str, bytes] = {}
+    job = _document(root, path, files)
+    kind = str(job.get("type", "command"))
+    needed = {"command": "command", "pipeline": "jobs", "sweep": "trial"}.get(kind)
+    if needed and needed not in job:
+        raise JobFileError(f"{path}: a {kind} job has `{needed}:`; see the schema that `$schema` names")
+    compute = str(job.get("compute") or (job.get("settings") or {}).get("default_compute") or "")
+    resources = job.get("resources")
+    nodes = resources.get("instance_count", 1) if isinstance(resources, dict) else 1
+    return JobFile(
+        path,
+        _inputs(job.get("inputs")),
+        _outputs(job.get("outputs")),
+        files,
+        compute.removeprefix("azureml:"),
+        nodes if isinstance(nodes, int) else 1,
+    )
+
+
+def _document(root: Path, path: str, files: dict[str, bytes]) -> dict[str, Any]:
+    """Read a YAML file and, into `files`, it and everything that it names."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     file = _inside(root, root / path, path)
     if not file.is_file():
-        raise JobFileError(
-            f"{path} does not exist: write the Azure ML job file, or name another from the project's root"
-        )
+        raise JobFileError(f"{path} does not exist: write the Azure ML file, or name another from the project's root")
     raw = file.read_bytes()
+    if len(raw) > MAX_YAML_BYTES:
+        raise JobFileError(f"{path} has {len(raw)} bytes: at most {MAX_YAML_BYTES} are expected of an Azure ML file")
     try:
-        job = YAML(typ="safe", pure=True).load(raw.decode("utf-8")) if len(raw) <= MAX_CODE_BYTES else None
+        document = YAML(typ="safe", pure=True).load(raw.decode("utf-8"))
     except (YAMLError, UnicodeDecodeError, ValueError) as error:
         raise JobFileError(f"{path} is no YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(job, dict):
-        raise JobFileError(f"{path} is no Azure ML job: a mapping with `command:` is expected")
-    if str(job.get("type", "command")) != "command" or not isinstance(job.get("command"), str):
-        raise JobFileError(f"{path}: a command job is expected (`type: command` with `command:`)")
-    files = {path: raw}
-    code = job.get("code")
-    if isinstance(code, str) and "://" not in code and not code.startswith("azureml:"):
-        files.update(_code(root, file.parent / code, f"{path}: code: {code}"))
-    environment = job.get("environment")
-    if isinstance(environment, str) and environment.startswith("file:"):
-        name = environment.removeprefix("file:")
-        extra = _inside(root, file.parent / name, name)
-        files[extra.relative_to(root.resolve()).as_posix()] = extra.read_bytes()
-    return JobFile(path, _inputs(job.get("inputs")), _outputs(job.get("outputs")), files)
+    if not isinstance(document, dict):
+        raise JobFileError(f"{path} is no Azure ML file: a mapping is expected")
+    files[file.relative_to(root.resolve()).as_posix()] = raw
+    for key, value in _references(document):
+        _reference(root, file.parent, f"{path}: {key}: {value}", key, value, files)
+    return document
+
+
+def _references(value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Give what a document names in the project: (key, text), at any depth."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str) and key in _FILE_KEYS:
+                yield str(key), item
+            else:
+                yield from _references(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item, depth + 1)
+
+
+def _reference(root: Path, folder: Path, shown: str, key: str, text: str, files: dict[str, bytes]) -> None:
+    named = text.removeprefix("file:")
+    if named == text and ("://" in text or text.startswith("azureml:") or "${{" in text):
+        return
+    if key in {"component", "trial", "environment"}:
+        if key == "environment" and named == text:
+            return
+        inside = _inside(root, folder / named, shown).relative_to(root.resolve()).as_posix()
+        if inside not in files:
+            _document(root, inside, files)
+    else:
+        files.update(_code(root, folder / named, shown))
 
 
 def _inputs(inputs: Any) -> dict[str, tuple[str, bool]]:
@@ -86,7 +136,7 @@ def _code(root: Path, folder: Path, shown: str) -> dict[str, bytes]:
     if resolved.is_file():
         return {resolved.relative_to(root.resolve()).as_posix(): resolved.read_bytes()}
     if not resolved.is_dir():
-        raise JobFileError(f"{shown}: the folder does not exist")
+        raise JobFileError(f"{shown}: there is no such file or folder")
     files: dict[str, bytes] = {}
     total = 0
     for path in sorted(resolved.rglob("*")):

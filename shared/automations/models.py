@@ -155,7 +155,7 @@ class Register(Model):
     """Which output of the job becomes a version of which model."""
 
     model: Name
-    source: str = Field(alias="from", description="A named output of the job, or a path under its outputs/.")
+    source: str = Field(alias="from", description="An output that the job names (outputs/model), or a path below its own outputs.")
 
 
 class Train(Model):
