@@ -37,7 +37,24 @@ $(STAMPS)/mlflow: local/requirements-mlflow.txt | $(STAMPS)/app
 	@$(BIN)/uv pip install --quiet --python .venvs/mlflow/bin/python --compile-bytecode -r local/requirements-mlflow.txt
 	@touch $@
 
-test: setup $(STAMPS)/mlflow ## runs all tests
+$(STAMPS)/serving: local/requirements-serving.txt | $(STAMPS)/app
+	@echo "installing the inference server"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venvs/serving
+	@$(BIN)/uv pip install --quiet --python .venvs/serving/bin/python --compile-bytecode -r local/requirements-serving.txt
+	@touch $@
+
+cloud: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving
+
+up: cloud ## starts the laptop cloud and the hub until Ctrl-C (DETACH=1: returns once ready)
+	@$(BIN)/python -m local up $(if $(DETACH),--detach)
+
+down: ## stops what `make up DETACH=1` started
+	@$(BIN)/python -m local down
+
+demo: ## tells the whole story on real flights, and leaves its report in out/demo
+	@began=$$(date +%s); $(MAKE) --no-print-directory cloud && HUB_DEMO_BEGAN=$$began $(BIN)/python -m local demo
+
+test: setup $(STAMPS)/mlflow $(STAMPS)/serving ## runs all tests
 	@$(BIN)/python -m pytest
 
 lint: $(STAMPS)/app ## ruff and mypy
