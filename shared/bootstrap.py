@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from shared.actions.admit import Admission
 from shared.actions.context import Context
 from shared.actions.freeze import Freeze
 from shared.actions.jobs import Jobs
@@ -27,8 +28,10 @@ from shared.ledger.collections import Collections
 from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Journal
 from shared.ledger.protocol import Store
+from shared.ledger.records import Activity
 from shared.ledger.switches import Switches
 from shared.ledger.unfinished import Unfinished
+from shared.ledger.usage import Usages
 from shared.rulebook import Rulebook
 from shared.settings import Connection, Settings
 from shared.sweep import Sweep
@@ -54,6 +57,7 @@ class Hub:
     letters: DeadLetters
     undelivered: Undelivered
     switches: Switches
+    admission: Admission
     sweep: Sweep
     azureml: AzureML
     clock: Clock
@@ -91,9 +95,16 @@ def wire(
         await intake.accept(_registered(settings, model, version, tags, now), now, "hub")
 
     freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
+    switches = Switches(store)
+    admission = Admission(Usages(store), switches, rulebook, activities, settings.price, settings.storm)
+
+    async def ended(activity: Activity) -> None:
+        await admission.leave(activity, clock())
+
     engine = Engine(
         activities,
         {
+            "admit": admission.admit,
             "files": freeze.files,
             "dataset": freeze.dataset,
             "job": jobs.run,
@@ -102,6 +113,7 @@ def wire(
         },
         clock,
         cancellers={"job": jobs.cancel},
+        finished=ended,
     )
     undelivered = Undelivered(store, letters)
     gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
@@ -119,7 +131,8 @@ def wire(
         acts=Acts(activities),
         letters=letters,
         undelivered=undelivered,
-        switches=Switches(store),
+        switches=switches,
+        admission=admission,
         sweep=sweep,
         azureml=azureml,
         clock=clock,

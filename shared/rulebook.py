@@ -5,17 +5,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from shared.actions.plan import plan
 from shared.automations.loading import Catalogue, Loaded, load
 from shared.automations.models import Automation, Collect
 from shared.contents import Contents
 from shared.deciding.collecting import Rule
+from shared.deciding.files import newest_contents
+from shared.deciding.limits import Limits
 from shared.deciding.matching import Matcher
 from shared.expressions import Expression, ExpressionError
 from shared.ledger.activities import Activities
-from shared.ledger.protocol import AlreadyExistsError, Blobs, NotFoundError
+from shared.ledger.protocol import AlreadyExistsError, Blobs, ChangedError, NotFoundError
 from shared.ledger.records import Activity, Cause, File, FileList, Files, Head, activity_id, decode, encode
 
+MOST_CLAIMS = 20
+"""Causes that an activity names; their count is exact."""
 MOST_FILES_IN_CONDITIONS = 1000
 """Files that a condition can see; `size(files)` of a larger burst is this many."""
 
@@ -70,6 +76,41 @@ class Rulebook:
     async def keep(self, name: str) -> None:
         """Keep the content of an automation in the ledger, before anything names it."""
         await self._contents.keep(self.catalogue.automations[name])
+
+    async def limits(self, activity: Activity) -> Limits:
+        """Give the limits that the activity began with."""
+        loaded = await self._contents.read(activity.content)
+        return limits_of(loaded.automation)
+
+    async def compute(self, activity: Activity) -> tuple[str, int]:
+        """Give compute and nodes of the activity's main job, ("", 0) where it runs none."""
+        loaded = await self._contents.read(activity.content)
+        job = main_job(loaded.automation)
+        return (loaded.jobs[job].compute, loaded.jobs[job].nodes) if job else ("", 0)
+
+    async def merge(self, activity: Activity, into: str, now: datetime) -> bool:
+        """Have a held activity take over files and causes; False where it is not held any more, or is being written."""
+        target, etag = await self._activities.load(into)
+        if target.status != "held":
+            return False
+        if activity.id in target.merged:
+            return True
+        lists = [await self._files(one.files) for one in (target, activity) if one.files.count]
+        files = newest_contents(file for members in lists for file in members)
+        blob = f"files/{into}-{len(target.merged) + 1}.json"
+        await self._blobs.put(blob, encode(FileList(files=files)))
+        target.files = Files(count=len(files), size=sum(file.size for file in files), blob=blob)
+        claims = (*target.cause.claims, *activity.cause.claims)[:MOST_CLAIMS]
+        target.cause = replace(target.cause, claims=claims, count=target.cause.count + activity.cause.count)
+        target.merged = [*target.merged, activity.id]
+        target.updated = now
+        if files and not any(step.name == "files" for step in target.steps):
+            target.steps = plan((await self._contents.read(target.content)).automation, target.files)
+        try:
+            await self._activities.save(target, etag)
+        except ChangedError:
+            return False
+        return True
 
     async def open_for_collection(self, head: Head, cause: Cause, files: Files, failure: str) -> str:
         """Open the activity of a frozen list; `failure` is why it can only fail, "" for none."""
@@ -151,6 +192,16 @@ class Rulebook:
 
     async def _files(self, files: Files) -> tuple[File, ...]:
         return decode(FileList, await self._blobs.get(files.blob)).files
+
+
+def limits_of(automation: Automation) -> Limits:
+    """Give the limits of an automation."""
+    return Limits()
+
+
+def main_job(automation: Automation) -> str:
+    """Give the file of the job that the action runs, "" where it runs none."""
+    return automation.do.train.job if automation.do.train else ""
 
 
 def _rule(collect: Collect) -> Rule:

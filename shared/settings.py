@@ -4,8 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
+
+from shared.deciding import storms
 
 _SERVICES: Final = ("blob", "queue", "table")
 Role = Literal["reader", "operator", "approver", "publisher"]
@@ -66,8 +69,14 @@ class Settings:
     data_datastore: str
     poll_shortest: timedelta
     poll_longest: timedelta
+    storm: storms.Rule
+    prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     platform_authentication: bool = False
+
+    def price(self, compute: str) -> tuple[Decimal, str] | None:
+        """Give what an hour of one node of a compute costs, and the currency; None where no setting says."""
+        return self.prices.get(compute) or self.prices.get("*")
 
     @classmethod
     def read(cls, environment: Mapping[str, str], root: Path) -> "Settings":
@@ -89,6 +98,12 @@ class Settings:
             data_datastore=environment.get("HUB_DATA_DATASTORE", "hub_data"),
             poll_shortest=_seconds(environment, "HUB_POLL_SHORTEST_SECONDS", 5.0),
             poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
+            storm=storms.Rule(
+                openings=int(_number(environment, "HUB_STORM_OPENINGS", 100)),
+                within=_seconds(environment, "HUB_STORM_WITHIN_SECONDS", 600.0),
+                calm=_seconds(environment, "HUB_STORM_CALM_SECONDS", 900.0),
+            ),
+            prices=_prices(environment.get("HUB_COMPUTE_PRICES", "{}")),
             keys=_keys(environment.get("HUB_KEYS", "{}")),
             platform_authentication=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )
@@ -105,6 +120,31 @@ def _hub_id(text: str) -> str:
     if not (1 <= len(text) <= 16 and text.isascii() and text.isalnum() and text == text.lower()):
         raise SettingsError(f"HUB_ID is {text!r}: 1 to 16 lower-case letters and digits are expected")
     return text
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        number = float(text) if text else default
+    except ValueError:
+        number = -1.0
+    if not 0 < number <= 1_000_000:
+        raise SettingsError(f"{name} is {text!r}: a number over 0 is expected")
+    return number
+
+
+def _prices(text: str) -> Mapping[str, tuple[Decimal, str]]:
+    try:
+        table = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        prices = {str(name): (value["amount"], str(value["currency"])) for name, value in table.items()}
+        if any(not isinstance(amount, Decimal) or amount < 0 for amount, _ in prices.values()):
+            raise ValueError("an amount is no number")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise SettingsError(
+            'HUB_COMPUTE_PRICES is not of the form {"cpu-cluster": {"amount": 0.35, "currency": "USD"}}: amounts are '
+            'those of an hour of one node, "*" is any other compute'
+        ) from None
+    return prices
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> timedelta:

@@ -66,7 +66,7 @@ def _retry(activity: Activity, act: Act) -> None:
     over = True
     for step in activity.steps:
         over = over and step.state in {"done", "skipped"}
-        if not over:
+        if not over or step.kind == "admit":
             step.state, step.attempt, step.tries, step.detail, step.reason = "pending", activity.attempt, 0, {}, ""
             step.started = step.ended = None
     if over:

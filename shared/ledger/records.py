@@ -111,6 +111,8 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     due: datetime | None = None
     reason: str = ""
     acts: list[Act] = []
+    merged: list[str] = []
+    """Activities whose files and causes it took over while it was held."""
     traceparent: str = ""
 
     @property

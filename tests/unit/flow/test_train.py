@@ -38,7 +38,7 @@ async def test_a_burst_and_its_marker_become_one_model(world: World) -> None:
     await world.run(60)
     (activity,) = await world.activities()
     assert (activity.status, activity.reason) == ("succeeded", "")
-    assert [step.state for step in activity.steps] == ["done"] * 6
+    assert [step.state for step in activity.steps] == ["done"] * 7
     assert list(world.azureml.models) == [("arrival-delay", activity.id)]
     model = world.azureml.models["arrival-delay", activity.id]
     assert model.properties["hub.dataset"] == f"flights:{activity.id}"
