@@ -1,308 +1,158 @@
-"""What each route answers: authorised in one place, errors as problems, lists with a token to go on."""
+"""Answers requests: who may, whether what is asked is sound, then the route's handler; every error is a problem."""
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import azure.functions as func
 import msgspec
+from pydantic import BaseModel, ValidationError
 
-from shared.api.access import Caller, caller_of_key
+from shared.api.access import Caller, authorise
 from shared.api.problems import ProblemError
+from shared.api.routes import Call, Reply, Route
+from shared.api.table import ROUTES
 from shared.bootstrap import Hub, hub
 from shared.ledger.journal import UndecidedError
 from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
-from shared.ledger.records import Activity, FileList, decode
-from shared.ledger.unfinished import Unfinished
+from shared.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 
-_MOST: Final = 200
-_MAX_BODY: Final = 8 * 1024 * 1024
-_MAX_EVENTS: Final = 5000
+MOST_AT_ONCE: Final = 100
+"""Requests answered at once by one instance; more are asked to come again, so that none of them times out."""
+_SHOWN_ERRORS: Final = 20
+_NOBODY: Final = Caller("nobody", frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    hub: Hub
-    request: func.HttpRequest
-    caller: Caller
+class Gate:
+    """Counts the requests under way, and refuses those over the most."""
 
-    def parameter(self, name: str, default: str = "") -> str:
-        return str(self.request.params.get(name) or default)
+    def __init__(self, most: int = MOST_AT_ONCE) -> None:
+        self.most = most
+        self.under_way = 0
 
-    def route(self, name: str) -> str:
-        return str(self.request.route_params.get(name) or "")
+    @contextlib.contextmanager
+    def enter(self) -> Iterator[None]:
+        """Go in; raises ProblemError 429 where too many are in already."""
+        if self.under_way >= self.most:
+            raise ProblemError(
+                429,
+                "Too many requests",
+                "come again in a few seconds, or send less at once",
+                headers={"Retry-After": "5"},
+            )
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
 
-    def limit(self) -> int:
-        text = self.parameter("limit", "50")
-        if not text.isdigit() or not 1 <= int(text) <= _MOST:
-            raise ProblemError(400, "Bad limit", f"limit is {text!r}: 1 to {_MOST} is expected")
-        return int(text)
+
+gate = Gate()
 
 
-Handler = Callable[[_Call], Awaitable[tuple[int, Any]]]
-
-
-async def handle(request: func.HttpRequest, route: str) -> func.HttpResponse:
-    """Answer a request to a route by its handler, if the caller may."""
+async def handle(request: func.HttpRequest, name: str) -> func.HttpResponse:
+    """Answer a request to the route of that name, if the caller may."""
+    route = ROUTES[name]
     try:
-        role, handler = _ROUTES[route]
-        this = await hub()
-        caller = caller_of_key(request.headers.get("x-functions-key", ""), this.settings.keys)
-        if caller is None:
-            raise ProblemError(401, "Unauthorized", "give a key of the hub in the header x-functions-key")
-        if role not in caller.roles:
-            raise ProblemError(403, "Forbidden", f"this needs the role {role}; {caller.name} has not got it")
-        status, body = await handler(_Call(this, request, caller))
+        if route.name == "health":
+            return _answer(route, Reply('{"status":"ok"}'))
+        with gate.enter():
+            return await respond(request, route, await hub())
     except ProblemError as problem:
-        return _answer(problem.status, problem.body, "application/problem+json")
+        return _problem(problem)
+    except SettingsError:
+        logger.exception("the hub is not configured")
+        return _problem(ProblemError(503, "Not configured", "see the log of the app", headers={"Retry-After": "60"}))
+
+
+async def respond(request: func.HttpRequest, route: Route, this: Hub) -> func.HttpResponse:
+    """Answer a request by this hub."""
+    try:
+        caller = _NOBODY if route.role is None else authorise(request.headers, this.settings, route.role)
+        call = _checked(request, route, this, caller)
+        made = await route.handler(call)
+        return _answer(route, made if isinstance(made, Reply) else Reply(made))
+    except ProblemError as problem:
+        return _problem(problem)
     except NotFoundError as error:
-        return _answer(404, ProblemError(404, "Not found", str(error)).body, "application/problem+json")
+        return _problem(ProblemError(404, "Not found", str(error)))
     except (UndecidedError, ChangedError):
-        body = ProblemError(503, "Busy", "another instance works on the same: send again in a few seconds").body
-        return _answer(503, body, "application/problem+json", {"Retry-After": "5"})
+        detail = "another instance works on the same: send again in a few seconds"
+        return _problem(ProblemError(503, "Busy", detail, headers={"Retry-After": "5"}))
     except StoreError as error:
-        logger.exception("route %s", route)
-        body = ProblemError(503, "Storage does not answer", type(error).__name__).body
-        return _answer(503, body, "application/problem+json", {"Retry-After": "10"})
-    return _answer(status, body, "application/json")
-
-
-def _answer(status: int, body: Any, kind: str, headers: dict[str, str] | None = None) -> func.HttpResponse:
-    return func.HttpResponse(msgspec.json.encode(body), status_code=status, mimetype=kind, headers=headers)
-
-
-async def _automations(call: _Call) -> tuple[int, Any]:
-    catalogue = call.hub.rulebook.catalogue
-    items = [
-        {
-            "name": loaded.automation.name,
-            "description": loaded.automation.description,
-            "action": loaded.automation.do.kind,
-            "valid": True,
-            "content": loaded.content,
-            "file": f"{loaded.file}:{loaded.line}",
-            "inputs": {name: value.model_dump() for name, value in loaded.automation.inputs.items()},
-        }
-        for loaded in catalogue.automations.values()
-    ]
-    items += [
-        {"name": key, "valid": False, "problems": [str(problem) for problem in problems]}
-        for key, problems in catalogue.invalid.items()
-    ]
-    if not (name := call.route("name")):
-        return 200, {"items": items, "next": None}
-    for item in items:
-        if item["name"] == name:
-            return 200, item
-    raise ProblemError(404, "Not found", f"there is no automation {name!r}")
-
-
-async def _automation_run(call: _Call) -> tuple[int, Any]:
-    name = call.route("name")
-    key = call.request.headers.get("Idempotency-Key", "")
-    if len(key) > 200:
-        raise ProblemError(400, "Bad Idempotency-Key", "at most 200 characters are expected")
-    body = _json(call)
-    inputs = body.get("inputs", {}) if isinstance(body, dict) else None
-    if not isinstance(inputs, dict):
-        raise ProblemError(400, "Bad request", 'the body is {"inputs": {…}} or empty')
-    now = call.hub.clock()
-    try:
-        identifier, new = await call.hub.rulebook.open_by_hand(
-            name, inputs, call.caller.name, key or now.isoformat(), now
+        logger.exception("route %s", route.name)
+        return _problem(
+            ProblemError(503, "Storage does not answer", type(error).__name__, headers={"Retry-After": "10"})
         )
-    except KeyError:
-        raise ProblemError(404, "Not found", f"there is no valid automation {name!r}") from None
-    except ValueError as error:
-        raise ProblemError(422, "Inputs do not fit", str(error)) from None
-    return 202, {"id": identifier, "new": new}
+    except Exception:
+        logger.exception("route %s", route.name)
+        return _problem(ProblemError(500, "An error of the hub", "the log of the app has it"))
 
 
-def _json(call: _Call) -> Any:
-    body = call.request.get_body()
-    if len(body) > _MAX_BODY:
-        raise ProblemError(413, "Too large", f"a body has at most {_MAX_BODY} bytes")
-    if not body:
-        return {}
+def _checked(request: func.HttpRequest, route: Route, this: Hub, caller: Caller) -> Call:
+    values: dict[str, str] = {}
+    for name, (pattern, described) in route.values.items():
+        values[name] = str(request.route_params.get(name) or "")
+        if not re.fullmatch(pattern, values[name]) or values[name].endswith("\n"):
+            raise ProblemError(404, "Not found", f"{values[name][:128]!r} is not: {described}")
+    body = request.get_body()
+    if len(body) > route.max_body:
+        raise ProblemError(413, "Too large", f"a body has at most {route.max_body} bytes; this one has {len(body)}")
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ProblemError(400, "Bad request", "the body is no JSON") from None
+        query = route.query.model_validate_strings(dict(request.params), strict=True)
+    except ValidationError as error:
+        raise ProblemError(400, "Bad parameters", "see errors", errors=_shown(error)) from None
+    return Call(this, caller, request, values, query, _body(route, body))
 
 
-async def _activities(call: _Call) -> tuple[int, Any]:
-    if identifier := call.route("id"):
-        activity, _ = await call.hub.activities.load(identifier)
-        return 200, await _shown(call.hub, activity, whole=True)
-    limit, now = call.limit(), call.hub.clock()
-    since = _moment(call.parameter("since")) or now - timedelta(days=30)
-    automation, status = call.parameter("automation"), call.parameter("status")
-    found: list[Any] = []
-    last = ""
-    async for activity in call.hub.activities.newest(now, until=since, before=_token(call)):
-        if activity.created < since:
-            break
-        if (automation and activity.automation != automation) or (status and activity.status != status):
-            continue
-        if len(found) == limit:
-            return 200, {"items": found, "next": last}
-        found.append(await _shown(call.hub, activity, whole=False))
-        last = activity.id
-    return 200, {"items": found, "next": None}
-
-
-def _token(call: _Call) -> str:
-    token = call.parameter("token")
-    if token and not (len(token) == 26 and token[:8].isdigit() and token[8] == "t" and token[9:15].isdigit()):
-        raise ProblemError(400, "Bad token", "give the `next` of the page before")
-    return token
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
+def _body(route: Route, body: bytes) -> BaseModel | None:
+    if route.takes is None:
         return None
+    text = body or b"{}"
     try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise ProblemError(400, "Bad time", f"{text!r} is no ISO 8601 time") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return route.takes.model_validate_json(text)
+    except ValidationError as error:
+        unread = any(one["type"] == "json_invalid" for one in error.errors(include_url=False, include_context=False))
+        if unread:
+            raise ProblemError(400, "Bad request", "the body is no JSON") from None
+        raise ProblemError(422, "The body does not fit", "see errors", errors=_shown(error)) from None
 
 
-async def _shown(this: Hub, activity: Activity, *, whole: bool) -> dict[str, Any]:
-    cause = msgspec.to_builtins(activity.cause)
-    body: dict[str, Any] = {
-        "id": activity.id,
-        "automation": activity.automation,
-        "action": activity.action,
-        "status": activity.status,
-        "attempt": activity.attempt,
-        "cause": cause,
-        "files": {"count": activity.files.count, "size": activity.files.size},
-        "steps": [
-            {
-                "name": step.name,
-                "state": step.state,
-                "started": step.started,
-                "ended": step.ended,
-                "reason": step.reason,
-                "detail": step.detail,
-            }
-            for step in activity.steps
-        ],
-        "created": activity.created,
-        "updated": activity.updated,
-        "reason": activity.reason,
-        "content": activity.content,
-    }
-    if whole and activity.files.blob:
-        members = decode(FileList, await this.store.blobs.get(activity.files.blob)).files
-        body["files"]["items"] = [msgspec.to_builtins(file) for file in members[:_MAX_EVENTS]]
-    return body
-
-
-async def _events(call: _Call) -> tuple[int, Any]:
-    page, token = await call.hub.journal.newest(limit=call.limit(), before=call.parameter("token"))
-    items = [
-        {
-            "id": event.claim,
-            "received": received,
-            "type": event.event.get("eventType", event.event.get("type", "")),
-            "subject": event.event.get("subject", ""),
-            "via": event.via,
-            "outcomes": [msgspec.to_builtins(outcome) for outcome in event.outcomes],
-        }
-        for received, event in page
+def _shown(error: ValidationError) -> list[dict[str, str]]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        {"at": ".".join(map(str, one["loc"]))[:200], "message": str(one["msg"])[:500]} for one in found[:_SHOWN_ERRORS]
     ]
-    return 200, {"items": items, "next": token or None}
 
 
-async def _events_post(call: _Call) -> tuple[int, Any]:
-    body = call.request.get_body()
-    if len(body) > _MAX_BODY:
-        raise ProblemError(413, "Too large", f"a request has at most {_MAX_BODY} bytes")
-    parsed = _json(call)
-    items = parsed if isinstance(parsed, list) else [parsed]
-    if len(items) > _MAX_EVENTS:
-        raise ProblemError(413, "Too many events", f"a request has at most {_MAX_EVENTS} events")
-    code = _validation_code(items)
-    if code:
-        return 200, {"validationResponse": code}
-    accepted = await call.hub.intake.accept(body, call.hub.clock(), call.caller.name)
-    return 200, {"new": accepted.new, "known": accepted.known, "broken": accepted.broken}
+def _answer(route: Route, reply: Reply) -> func.HttpResponse:
+    body = reply.body
+    text = body.model_dump_json(by_alias=True) if isinstance(body, BaseModel) else body or ""
+    return _response(text.encode(), reply.status or route.status, reply.kind, dict(reply.headers))
 
 
-def _validation_code(items: list[Any]) -> str:
-    for item in items:
-        if isinstance(item, dict) and item.get("eventType") == "Microsoft.EventGrid.SubscriptionValidationEvent":
-            data = item.get("data")
-            return str(data.get("validationCode", "")) if isinstance(data, dict) else ""
-    return ""
+def _problem(problem: ProblemError) -> func.HttpResponse:
+    headers = dict(problem.headers)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'ApiKey realm="hub", header="x-functions-key"'
+    return _response(_encoded(problem.body), problem.status, "application/problem+json", headers)
 
 
-async def _collections(call: _Call) -> tuple[int, Any]:
-    items = []
-    for entry in await Unfinished(call.hub.store).all("collection"):
-        found = await call.hub.collections.head(entry.name)
-        if found is None or found[0].state == "idle":
-            continue
-        head = found[0]
-        gathered = await call.hub.collections.gathered(entry.name, head.generation)
-        items.append(
-            {
-                "id": entry.name,
-                "automation": head.automation,
-                "by": head.by,
-                "generation": head.generation,
-                "state": head.state,
-                "opened": head.opened,
-                "files": len(gathered.files),
-                "size": gathered.size,
-                "last": gathered.arrived,
-                "marker": gathered.marked is not None,
-            }
-        )
-    return 200, {"items": items, "next": None}
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        text = {
+            name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+            for name, value in body.items()
+        }
+        return msgspec.json.encode(text)
 
 
-async def _collection_close(call: _Call) -> tuple[int, Any]:
-    name = call.route("id")
-    if not await call.hub.gatherer.ask(name, f"closed by {call.caller.name}"):
-        raise ProblemError(404, "Not found", f"no collection {name!r} is open")
-    return 202, {"id": name}
-
-
-async def _status(call: _Call) -> tuple[int, Any]:
-    this = call.hub
-    queues = {}
-    for name in (this.settings.events_queue, this.settings.work_queue):
-        count, age = await this.store.queue(name).depth()
-        queues[name] = {"messages": count, "oldest-seconds": round(age, 1)}
-    unfinished = Unfinished(this.store)
-    return 200, {
-        "hub": this.settings.hub_id,
-        "time": this.clock(),
-        "queues": queues,
-        "open": {kind: len(await unfinished.all(kind)) for kind in ("activity", "collection")},
-        "automations": {
-            "valid": len(this.rulebook.catalogue.automations),
-            "invalid": {
-                key: [str(problem) for problem in problems] for key, problems in this.rulebook.catalogue.invalid.items()
-            },
-        },
-    }
-
-
-_ROUTES: Final[dict[str, tuple[str, Handler]]] = {
-    "automations": ("reader", _automations),
-    "automation_run": ("operator", _automation_run),
-    "activities": ("reader", _activities),
-    "events": ("reader", _events),
-    "events_post": ("publisher", _events_post),
-    "collections": ("reader", _collections),
-    "collection_close": ("operator", _collection_close),
-    "status": ("reader", _status),
-}
+def _response(body: bytes, status: int, kind: str, headers: dict[str, str]) -> func.HttpResponse:
+    headers |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return func.HttpResponse(body, status_code=status, mimetype=kind, headers=headers)

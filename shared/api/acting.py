@@ -1,0 +1,120 @@
+"""What operators do: start, cancel, retry, release, approve, reject, pause, resume, close."""
+
+import re
+from typing import Literal
+
+from shared.api.models import (
+    ACTIVITY,
+    ActivityView,
+    ActRequest,
+    Closing,
+    Paused,
+    PauseRequest,
+    Resumed,
+    RunRequest,
+    Started,
+)
+from shared.api.problems import ProblemError
+from shared.api.routes import Call, Handler, Reply, shown_etag
+from shared.api.views import activity_view, pause_view
+from shared.engine.acts import NotPossibleError
+from shared.ledger.protocol import ChangedError
+from shared.ledger.records import Act
+from shared.ledger.switches import HUB, Pause
+
+Kind = Literal["cancel", "release", "approve", "reject", "retry"]
+
+
+async def run(call: Call) -> Started:
+    """Start an automation by hand."""
+    name, now = call.values["name"], call.now
+    inputs = call.sent(RunRequest).inputs
+    key = call.idempotency_key
+    asked = f"{call.caller.name}\0{key}" if key else f"{now.isoformat()}\0{call.caller.name}"
+    try:
+        identifier, new = await call.hub.rulebook.open_by_hand(name, inputs, call.caller.name, asked, now)
+    except KeyError:
+        raise ProblemError(404, "Not found", f"there is no valid automation {name!r}") from None
+    except ValueError as error:
+        raise ProblemError(422, "Inputs do not fit", str(error)) from None
+    if not new:
+        known, _ = await call.hub.activities.load(identifier)
+        if any(known.inputs.get(name) != value for name, value in inputs.items()):
+            raise ProblemError(
+                422, "Key was used", f"this Idempotency-Key started {identifier} with other inputs: take a new key"
+            )
+    return Started(id=identifier, new=new)
+
+
+def act(kind: Kind) -> Handler:
+    """Give the handler of an act on an activity."""
+
+    async def ask(call: Call) -> Reply:
+        return await _ask(call, kind, call.values["id"])
+
+    return ask
+
+
+async def _ask(call: Call, kind: Kind, identifier: str) -> Reply:
+    asked = Act(
+        kind=kind,
+        who=call.caller.name,
+        at=call.now,
+        reason=call.sent(ActRequest).reason,
+        person=call.caller.person,
+        roles=tuple(sorted(call.caller.roles)),
+    )
+    seen = call.if_match
+    try:
+        activity = await call.hub.acts.ask(identifier, asked, seen)
+    except NotPossibleError as error:
+        raise ProblemError(409, "Not possible now", str(error)) from None
+    except ChangedError as error:
+        if not seen:
+            raise
+        raise ProblemError(412, "Changed", f"{error}: read it again, then ask again") from None
+    _, etag = await call.hub.activities.load(identifier)
+    return Reply(activity_view(activity), headers={"ETag": shown_etag(etag)})
+
+
+async def release(call: Call) -> ActivityView | Reply:
+    """Let go of a hold: an activity goes on, a collection closes with what it has."""
+    name = call.values["id"]
+    if re.fullmatch(ACTIVITY, name):
+        return await _ask(call, "release", name)
+    await _close(call, name, "released")
+    return Reply(Closing(id=name))
+
+
+async def close(call: Call) -> Closing:
+    """Close a collection now."""
+    await _close(call, call.values["id"], "closed")
+    return Closing(id=call.values["id"])
+
+
+async def _close(call: Call, name: str, how: str) -> None:
+    if not await call.hub.gatherer.ask(name, f"{how} by {call.caller.name}"):
+        raise ProblemError(404, "Not found", f"no collection {name!r} is open")
+
+
+async def pause(call: Call) -> Paused:
+    """Pause the hub, or one automation."""
+    name = _switch(call)
+    made = Pause(name, call.caller.name, call.sent(PauseRequest).reason, call.now)
+    await call.hub.switches.pause(made)
+    return pause_view(made)
+
+
+async def resume(call: Call) -> Resumed:
+    """End a pause."""
+    name = _switch(call)
+    return Resumed(name=name, resumed=await call.hub.switches.resume(name))
+
+
+def _switch(call: Call) -> str:
+    name = call.values.get("name")
+    if name is None:
+        return HUB
+    if name not in call.hub.rulebook.catalogue.automations:
+        raise ProblemError(404, "Not found", f"there is no valid automation {name!r}")
+    return name

@@ -1,0 +1,308 @@
+"""What the API takes and gives: the models that validate requests and from which the OpenAPI document is made."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.ledger.records import ActivityStatus, StepState
+
+ACTIVITY: Final = r"^[0-9]{8}t[0-9]{6}-[0-9a-f]{10}$"
+COLLECTION: Final = r"^[a-z][a-z0-9-]{0,62}-[0-9a-f]{10}$"
+CLAIM: Final = r"^[0-9a-f]{32}$"
+AUTOMATION: Final = r"^[a-z][a-z0-9-]{0,62}$"
+_GO_ON: Final = r"^[A-Za-z0-9:_-]{0,200}$"
+Text = Annotated[str, Field(max_length=1000)]
+Item = TypeVar("Item")
+
+
+class Asked(BaseModel):
+    """What a caller sends: unknown keys and other types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Given(BaseModel):
+    """What the hub answers."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Page(Given, Generic[Item]):
+    """A page of a list, newest first. `next` is the token of the page after it; null on the last one."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class Problem(Given):
+    """An error as a problem document (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+
+
+class NoQuery(Asked):
+    """No query parameters."""
+
+
+class PageQuery(Asked):
+    """Which page of a list."""
+
+    limit: int = Field(default=50, ge=1, le=200, description="Items of a page.")
+    token: str = Field(default="", pattern=_GO_ON, description="`next` of the page before.")
+
+
+class ActivitiesQuery(PageQuery):
+    """Which activities."""
+
+    automation: str = Field(default="", pattern=r"^[a-z0-9-]{0,63}$", description="Only of this automation.")
+    status: ActivityStatus | None = Field(default=None, description="Only in this status.")
+    since: datetime | None = Field(default=None, description="Not older than that; 30 days if left out.")
+
+
+class EventsQuery(PageQuery):
+    """Which events."""
+
+    outcome: Literal["", "collected", "opened", "woke", "marked", "folded", "ignored", "quarantined"] = Field(
+        default="", description="Only with an outcome of this kind."
+    )
+
+
+class Health(Given):
+    """The app answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Paused(Given):
+    """A pause in force: who, why, since when."""
+
+    name: str
+    who: str
+    reason: str
+    at: datetime
+
+
+class QueueView(Given):
+    """A queue: messages in it, and the age of the oldest one that could be taken now."""
+
+    messages: int
+    oldest_seconds: float
+
+
+class AutomationCounts(Given):
+    """How many automations are in force, and the problems of the others by file."""
+
+    valid: int
+    invalid: dict[str, list[str]]
+
+
+class Status(Given):
+    """How the hub is."""
+
+    hub: str
+    time: datetime
+    paused: Paused | None = Field(description="The pause of the whole hub; null where there is none.")
+    queues: dict[str, QueueView]
+    open: dict[str, int] = Field(description="Unfinished activities and open collections.")
+    automations: AutomationCounts
+    paused_automations: list[Paused] = []
+
+
+class PauseRequest(Asked):
+    """Why it is paused."""
+
+    reason: Text = ""
+
+
+class Resumed(Given):
+    """Whether a pause was in force."""
+
+    name: str
+    resumed: bool
+
+
+class InputView(Given):
+    """An input that a person gives."""
+
+    type: str
+    default: str | int | float | bool | None = None
+    description: str = ""
+
+
+class AutomationView(Given):
+    """An automation; of an invalid one only its problems are known."""
+
+    name: str
+    valid: bool
+    description: str = ""
+    action: str = ""
+    content: str = Field(default="", description="SHA-256 over all that it is made of.")
+    file: str = ""
+    inputs: dict[str, InputView] = {}
+    problems: list[str] = []
+    paused: Paused | None = None
+
+
+class RunRequest(Asked):
+    """The inputs of a start by hand, as the automation declares them."""
+
+    inputs: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class Started(Given):
+    """The activity that was opened, or the one of the same Idempotency-Key."""
+
+    id: str
+    new: bool
+
+
+class CauseView(Given):
+    """Why an activity exists."""
+
+    kind: str
+    claims: list[str] = Field(default=[], description="Events that caused it, the first 20 of `count`.")
+    count: int = 0
+    who: str = ""
+    event: dict[str, Any] = {}
+    collection: str = ""
+    generation: int = 0
+    closed_by: str = ""
+
+
+class FileView(Given):
+    """One content of one blob."""
+
+    account: str
+    container: str
+    path: str
+    etag: str
+    size: int
+    time: datetime
+    claim: str = ""
+
+
+class FilesView(Given):
+    """The frozen list of files; `items` holds at most 5,000, and only where one activity was asked for."""
+
+    count: int
+    size: int
+    items: list[FileView] | None = None
+
+
+class StepView(Given):
+    """One step."""
+
+    name: str
+    kind: str
+    state: StepState
+    attempt: int
+    started: datetime | None = None
+    ended: datetime | None = None
+    reason: str = ""
+    detail: dict[str, Any] = {}
+
+
+class ActView(Given):
+    """What somebody asked of it."""
+
+    kind: str
+    who: str
+    at: datetime
+    reason: str = ""
+    person: bool = False
+    attempt: int = 1
+
+
+class ActivityView(Given):
+    """An activity."""
+
+    id: str
+    automation: str
+    action: str
+    status: ActivityStatus
+    attempt: int
+    cause: CauseView
+    files: FilesView
+    steps: list[StepView]
+    created: datetime
+    updated: datetime
+    reason: str
+    content: str = ""
+    captures: dict[str, str] = {}
+    inputs: dict[str, Any] = {}
+    acts: list[ActView] = []
+
+
+class ActRequest(Asked):
+    """Why it is asked."""
+
+    reason: Text = ""
+
+
+class CollectionView(Given):
+    """What is gathering."""
+
+    id: str
+    automation: str
+    by: dict[str, str]
+    generation: int
+    state: str
+    opened: datetime | None
+    files: int
+    size: int
+    last: datetime | None
+    marker: bool
+
+
+class Closing(Given):
+    """The collection that closes at its next look."""
+
+    id: str
+
+
+class HoldView(Given):
+    """Work that is kept back: an activity, or a collection that waits for what should make it whole."""
+
+    id: str
+    kind: Literal["activity", "collection"]
+    automation: str
+    since: datetime | None
+    reason: str
+
+
+class OutcomeView(Given):
+    """What became of an event at one automation."""
+
+    what: str
+    automation: str = ""
+    target: str = ""
+    generation: int = 0
+    reason: str = ""
+
+
+class EventView(Given):
+    """An event as the ledger keeps it."""
+
+    id: str
+    received: datetime
+    type: str
+    subject: str
+    via: str
+    outcomes: list[OutcomeView]
+
+
+class EventsTaken(Given):
+    """What a delivery came to."""
+
+    new: int = 0
+    known: int = 0
+    broken: int = Field(default=0, description="Quarantined; GET /api/dead-letters lists them with their reasons.")
+    validationResponse: str | None = Field(  # noqa: N815 Event Grid's name
+        default=None, description="The code of a SubscriptionValidation event: the handshake of Event Grid's schema."
+    )

@@ -1,0 +1,222 @@
+"""All routes of the API, in one table."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from shared.api import acting, reading, receiving
+from shared.api.models import (
+    ACTIVITY,
+    AUTOMATION,
+    COLLECTION,
+    ActivitiesQuery,
+    ActivityView,
+    ActRequest,
+    AutomationView,
+    Closing,
+    CollectionView,
+    EventsQuery,
+    EventsTaken,
+    EventView,
+    Health,
+    HoldView,
+    Page,
+    Paused,
+    PauseRequest,
+    Resumed,
+    RunRequest,
+    Started,
+    Status,
+)
+from shared.api.routes import Call, Route
+
+_NAME = {"name": (AUTOMATION, "An automation's name.")}
+_ACTIVITY = {"id": (ACTIVITY, "An activity's id.")}
+_COLLECTION = {"id": (COLLECTION, "A collection's id.")}
+_HOLD = {"id": (f"{ACTIVITY}|{COLLECTION}", "The id of a held activity or collection.")}
+
+
+async def health(call: Call) -> Health:
+    """Say that the app answers, and nothing else."""
+    return Health()
+
+
+def _act(kind: acting.Kind, role: str, summary: str) -> Route:
+    return Route(
+        f"activity_{kind}",
+        "POST",
+        f"activities/{{id}}/{kind}",
+        role,
+        summary,
+        acting.act(kind),
+        ActivityView,
+        takes=ActRequest,
+        values=_ACTIVITY,
+        headers=("If-Match",),
+        problems=(404, 409, 412),
+    )
+
+
+_ALL: Final[tuple[Route, ...]] = (
+    Route("health", "GET", "health", None, "Whether the app answers", health, Health),
+    Route("status", "GET", "status", "reader", "Queues, backlog, pauses, invalid automations", reading.status, Status),
+    Route(
+        "pause",
+        "POST",
+        "pause",
+        "operator",
+        "Pause the whole hub: what would begin is held",
+        acting.pause,
+        Paused,
+        takes=PauseRequest,
+    ),
+    Route("resume", "POST", "resume", "operator", "End the pause of the hub", acting.resume, Resumed),
+    Route(
+        "automations",
+        "GET",
+        "automations",
+        "reader",
+        "The automations, valid or not",
+        reading.automations,
+        Page[AutomationView],
+    ),
+    Route(
+        "automation",
+        "GET",
+        "automations/{name}",
+        "reader",
+        "One automation",
+        reading.automation,
+        AutomationView,
+        values={"name": (r"^[A-Za-z0-9_./# -]{1,255}$", "An automation's name, or the file of an invalid one.")},
+        problems=(404,),
+    ),
+    Route(
+        "automation_run",
+        "POST",
+        "automations/{name}/run",
+        "operator",
+        "Start an automation by hand; the same Idempotency-Key starts it once",
+        acting.run,
+        Started,
+        status=202,
+        takes=RunRequest,
+        values=_NAME,
+        headers=("Idempotency-Key",),
+        problems=(404,),
+    ),
+    Route(
+        "automation_pause",
+        "POST",
+        "automations/{name}/pause",
+        "operator",
+        "Pause one automation",
+        acting.pause,
+        Paused,
+        takes=PauseRequest,
+        values=_NAME,
+        problems=(404,),
+    ),
+    Route(
+        "automation_resume",
+        "POST",
+        "automations/{name}/resume",
+        "operator",
+        "End the pause of one automation",
+        acting.resume,
+        Resumed,
+        values=_NAME,
+        problems=(404,),
+    ),
+    Route(
+        "activities",
+        "GET",
+        "activities",
+        "reader",
+        "Activities, newest first",
+        reading.activities,
+        Page[ActivityView],
+        query=ActivitiesQuery,
+    ),
+    Route(
+        "activity",
+        "GET",
+        "activities/{id}",
+        "reader",
+        "One activity, with its files",
+        reading.activity,
+        ActivityView,
+        values=_ACTIVITY,
+        problems=(404,),
+    ),
+    _act("approve", "approver", "Approve what waits for it"),
+    _act("reject", "approver", "Reject what waits for approval"),
+    _act("cancel", "operator", "Cancel; a job that runs is ended"),
+    _act("retry", "operator", "Begin a new attempt with the same frozen inputs"),
+    Route(
+        "collections",
+        "GET",
+        "collections",
+        "reader",
+        "What is gathering",
+        reading.collections,
+        Page[CollectionView],
+    ),
+    Route(
+        "collection_close",
+        "POST",
+        "collections/{id}/close",
+        "operator",
+        "Close a collection now",
+        acting.close,
+        Closing,
+        status=202,
+        values=_COLLECTION,
+        problems=(404,),
+    ),
+    Route("holds", "GET", "holds", "reader", "What is kept back, and why", reading.holds, Page[HoldView]),
+    Route(
+        "hold_release",
+        "POST",
+        "holds/{id}/release",
+        "operator",
+        "Let go of a hold",
+        acting.release,
+        None,
+        takes=ActRequest,
+        values=_HOLD,
+        headers=("If-Match",),
+        problems=(404, 409, 412),
+        also={"anyOf": [ActivityView, Closing]},
+    ),
+    Route(
+        "events",
+        "GET",
+        "events",
+        "reader",
+        "Events with what became of them, newest first",
+        reading.events,
+        Page[EventView],
+        query=EventsQuery,
+    ),
+    Route(
+        "events_post",
+        "POST",
+        "events",
+        "publisher",
+        "Take in events of either schema, up to 5,000",
+        receiving.receive,
+        EventsTaken,
+        raw=True,
+        max_body=receiving.MAX_BODY,
+    ),
+    Route(
+        "events_handshake",
+        "OPTIONS",
+        "events",
+        None,
+        "The handshake of CloudEvents' webhooks",
+        receiving.handshake,
+        None,
+    ),
+)
+ROUTES: Final[Mapping[str, Route]] = {route.name: route for route in _ALL}
