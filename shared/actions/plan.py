@@ -7,7 +7,7 @@ from shared.ledger.records import Files, Step
 def plan(automation: Automation, files: Files) -> list[Step]:
     """Give the steps of an activity on these files: a pure function of the automation.
 
-    admit: limits, pauses and the storm breaker let it begin · files: freeze the new files as a data version · check: run
+    admit: limits, pauses and the storm breaker let it begin · files: freeze the new files as a version · check: run
     the check job on them · dataset: freeze what training reads · train: run the training job · metrics: record its
     metrics · register: make the model version.
     """
