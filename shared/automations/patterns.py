@@ -57,76 +57,127 @@ class PathPattern:
 
     @cached_property
     def literal_suffix(self) -> str:
-        """The text that every matching path ends with."""
-        return re.split(r"[}*?]", self.text)[-1]
+        """The text that the last name of every matching path ends with."""
+        return re.split(r"[}*?]", self.text.rpartition("/")[2])[-1]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Give what is captured where the path matches, else None."""
+        """Give what is captured where the path matches, else None. Every wildcard takes as little as it can."""
         if not path.startswith(self.literal_prefix) or not path.endswith(self.literal_suffix):
             return None
-        return _match_segments(self._parts, tuple(path.split("/")))
+        return _match_blocks(self._blocks, path.split("/"))
 
     @cached_property
-    def _parts(self) -> tuple[tuple[str, ...], ...]:
-        """The pattern by segments; a segment is its tokens, `**` the only token of its own."""
-        return tuple(
-            ("**",) if segment == "**" else tuple(match[0] for match in _TOKEN.finditer(segment))
-            for segment in self.text.split("/")
-        )
+    def _blocks(self) -> tuple[tuple["_Name", ...], ...]:
+        """The names of the pattern, parted at each `**`."""
+        blocks: list[list[_Name]] = [[]]
+        for segment in self.text.split("/"):
+            if segment == "**":
+                blocks.append([])
+            else:
+                blocks[-1].append(_Name.parse(segment))
+        return tuple(tuple(block) for block in blocks)
 
     def fill(self, captures: dict[str, str]) -> str:
         """Give the pattern with captures put in; raises KeyError for one that is missing."""
         return re.sub(r"\{(\w+)\}", lambda match: captures[match[1]], self.text)
 
 
-def _match_segments(parts: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> dict[str, str] | None:
-    """Match a path by its names. What has failed from a place on fails again, so each place is tried once."""
-    failed: set[tuple[int, int]] = set()
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name of a pattern: a text that it begins with, then wildcards, each with the text that follows it.
 
-    def at(part: int, name: int) -> dict[str, str] | None:
-        if part == len(parts):
-            return {} if name == len(names) else None
-        if (part, name) in failed:
+    In these texts `?` stands for any one character. A wildcard is the name that it captures, or "" for a star.
+    """
+
+    head: str
+    wildcards: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, segment: str) -> "_Name":
+        head, wildcards = "", list[tuple[str, str]]()
+        for match in _TOKEN.finditer(segment):
+            if match[1] or match[2]:
+                wildcards.append((match[1] or "", ""))
+            elif wildcards:
+                wildcards[-1] = (wildcards[-1][0], wildcards[-1][1] + match[0])
+            else:
+                head += match[0]
+        return cls(head, tuple(wildcards))
+
+    def match(self, name: str) -> dict[str, str] | None:
+        """Give what is captured, or None. The first place that fits a text is enough: what it leaves over, the next
+        wildcard takes; so nothing is ever tried twice.
+        """
+        if not self.wildcards:
+            return {} if len(name) == len(self.head) and _stands(self.head, name, 0) else None
+        if not _stands(self.head, name, 0):
             return None
-        found: dict[str, str] | None = None
-        if parts[part] == ("**",):
-            last = part == len(parts) - 1
-            starts = range(name, len(names) + 1) if not last else range(len(names), len(names) + (name < len(names)))
-            found = next((rest for start in starts if (rest := at(part + 1, start)) is not None), None)
-        elif name < len(names):
-            captured = _match_name(parts[part], names[name])
-            rest = None if captured is None else at(part + 1, name + 1)
-            found = None if captured is None or rest is None else {**captured, **rest}
-        if found is None:
-            failed.add((part, name))
-        return found
-
-    return at(0, 0)
+        captured: dict[str, str] = {}
+        at = len(self.head)
+        for index, (variable, text) in enumerate(self.wildcards):
+            first = at + bool(variable)
+            last = index == len(self.wildcards) - 1
+            end = _last(text, name, first) if last else _first(text, name, first)
+            if end < 0:
+                return None
+            if variable:
+                captured[variable] = name[at:end]
+            at = end + len(text)
+        return captured
 
 
-def _match_name(pieces: tuple[str, ...], name: str) -> dict[str, str] | None:
-    """Match one name; a star or a capture takes as little as it can. Each place is tried once, as above."""
-    failed: set[tuple[int, int]] = set()
+def _stands(text: str, name: str, at: int) -> bool:
+    """Tell whether `text`, in which `?` is any character, stands at a place of `name`."""
+    if "?" not in text:
+        return name.startswith(text, at)
+    part = name[at : at + len(text)]
+    return len(part) == len(text) and all(wanted in ("?", given) for wanted, given in zip(text, part, strict=True))
 
-    def at(index: int, start: int) -> dict[str, str] | None:
-        if index == len(pieces):
-            return {} if start == len(name) else None
-        if (index, start) in failed:
+
+def _first(text: str, name: str, start: int) -> int:
+    if "?" not in text:
+        return name.find(text, start)
+    return next((at for at in range(start, len(name) - len(text) + 1) if _stands(text, name, at)), -1)
+
+
+def _last(text: str, name: str, start: int) -> int:
+    at = len(name) - len(text)
+    return at if at >= start and _stands(text, name, at) else -1
+
+
+def _match_blocks(blocks: tuple[tuple[_Name, ...], ...], names: list[str]) -> dict[str, str] | None:
+    """Match a path by its names: the first block begins it, the last one ends it, each other one stands at the first
+    place where it fits; what is left over, the `**` before the next block takes.
+    """
+    first, *rest = blocks
+    captured = _match_block(first, names, 0)
+    if captured is None or (not rest and len(names) != len(first)):
+        return None
+    at = len(first)
+    for index, block in enumerate(rest):
+        if index == len(rest) - 1:
+            # a closing `**` stands for at least one name: `a/**` is what lies in the folder `a`
+            place = len(names) - len(block)
+            places = range(place, place + 1) if place >= at + (not block) else range(0)
+        else:
+            places = range(at, len(names) - len(block) + 1)
+        for place in places:
+            if (found := _match_block(block, names, place)) is not None:
+                captured |= found
+                at = place + len(block)
+                break
+        else:
             return None
-        piece = pieces[index]
-        found: dict[str, str] | None = None
-        if piece == "*" or piece.startswith("{"):
-            for end in range(start if piece == "*" else start + 1, len(name) + 1):
-                rest = at(index + 1, end)
-                if rest is not None:
-                    found = rest if piece == "*" else {piece[1:-1]: name[start:end], **rest}
-                    break
-        elif piece == "?":
-            found = at(index + 1, start + 1) if start < len(name) else None
-        elif name.startswith(piece, start):
-            found = at(index + 1, start + len(piece))
-        if found is None:
-            failed.add((index, start))
-        return found
+    return captured
 
-    return at(0, 0)
+
+def _match_block(block: tuple[_Name, ...], names: list[str], at: int) -> dict[str, str] | None:
+    if at + len(block) > len(names):
+        return None
+    captured: dict[str, str] = {}
+    for offset, part in enumerate(block):
+        found = part.match(names[at + offset])
+        if found is None:
+            return None
+        captured |= found
+    return captured

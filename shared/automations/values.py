@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, WithJsonSchema
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION: Final = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in "wdhms"))
 _SIZES: Final = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_SIZE: Final = re.compile(r"(\d+)\s*([KMG]i?B)?")
+_SIZE: Final = re.compile(r"([0-9]{1,18}) ?([KMG]i?B)?")
 LONGEST: Final = timedelta(days=3660)
 
 
@@ -42,7 +42,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$",
+            "pattern": "^(?=.)" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in "wdhms") + "$",
             "examples": ["90s", "2m", "1h30m", "7d"],
         }
     ),
@@ -50,5 +50,12 @@ Duration = Annotated[
 Size = Annotated[
     int,
     BeforeValidator(size),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "examples": ["10 MB", "2 GiB"]}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["10 MB", "2 GiB"]},
+            ]
+        }
+    ),
 ]
