@@ -248,26 +248,37 @@ def _found(get: Callable[[], T]) -> T | None:
 def _submit(client: Any, request: JobRequest) -> Any:
     from azure.ai.ml import load_job
 
-    job = load_job(request.folder / request.file)
+    file = request.folder / request.file
+    return client.jobs.create_or_update(load_job(file, params_override=_overrides(request, _names(file))))
+
+
+def _names(file: Path) -> Mapping[str, Any]:
+    """Give the inputs of a job file as it writes them."""
+    from ruamel.yaml import YAML
+
+    document = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
+    return dict(document.get("inputs") or {})
+
+
+def _overrides(request: JobRequest, written: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give what the hub sets in the file before the SDK loads it: the same way for every type of job."""
+    overrides: list[dict[str, Any]] = [
+        {"name": request.name},
+        {"display_name": request.display_name},
+        {"experiment_name": request.experiment},
+        *({f"tags.{key.replace('.', _DOT)}": value} for key, value in request.tags.items()),
+        *({f"properties.{key.replace('.', _DOT)}": value} for key, value in request.properties.items()),
+    ]
     for name, value in request.inputs.items():
-        if name not in job.inputs:
-            known = ", ".join(job.inputs) or "none"
-            raise PermanentError(f"{request.file} has no input {name!r}; it has {known}")
-        job.inputs[name] = _input(value)
-    job.name = request.name
-    job.display_name = request.display_name
-    job.experiment_name = request.experiment
-    job.tags = {**(job.tags or {}), **request.tags}
-    job.properties = {**(job.properties or {}), **request.properties}
-    return client.jobs.create_or_update(job)
-
-
-def _input(value: JobInput) -> Any:
-    from azure.ai.ml import Input
-
-    if value.kind == "literal":
-        return value.value
-    return Input(type=value.kind, path=str(value.value))
+        if name not in written:
+            raise PermanentError(f"{request.file} has no input {name!r}; it has {', '.join(written) or 'none'}")
+        if value.kind == "literal":
+            overrides.append({f"inputs.{name}": value.value})
+        else:
+            kept = dict(written[name]) if isinstance(written[name], dict) else {}
+            kept.pop("default", None)
+            overrides.append({f"inputs.{name}": {**kept, "type": value.kind, "path": str(value.value)}})
+    return overrides
 
 
 def _view(job: Any) -> JobView:

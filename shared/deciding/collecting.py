@@ -8,6 +8,9 @@ SETTLE: Final = timedelta(seconds=3)
 """How long after the marker the list stays open for events that overtake each other on their way (Event Grid has no
 order; the marker's event may come before that of a file written earlier)."""
 _BACKLOG: Final = timedelta(seconds=2)
+IN_WORK: Final = timedelta(seconds=60)
+"""How long a list that is whole otherwise waits for intake messages that cannot be seen: they are being worked on, or
+failed and are tried again after the host's visibility timeout. Under steady traffic there is always one: so no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the present generation. `oldest_waiting`: when the oldest visible intake message was queued."""
+    """What is known of the present generation.
+
+    `oldest_waiting`: when the oldest visible intake message was queued; `in_work`: how many messages cannot be seen.
+    """
 
     files: int
     size: int
@@ -32,6 +38,7 @@ class Facts:
     arrived: datetime
     marker: datetime | None = None
     oldest_waiting: datetime | None = None
+    in_work: int = 0
     asked: str = ""
 
 
@@ -56,8 +63,8 @@ def decide(rule: Rule, facts: Facts, now: datetime) -> Close | Wait:
 
     1. A person asked, or most files or bytes are there: now.
     2. The longest wait is over: now; where a marker is expected and missing, as `if-incomplete` says.
-    3. The marker is there and has settled, and no older intake message waits: now.
-    4. No marker is expected, nothing arrived for the quiet period, and no older intake message waits: now.
+    3. The marker is there and has settled, no older intake message waits and none is in work: now.
+    4. No marker is expected, nothing arrived for the quiet period, no older message waits and none is in work: now.
     5. Otherwise look again at the earliest time at which that can change.
     """
     if facts.asked:
@@ -79,6 +86,8 @@ def decide(rule: Rule, facts: Facts, now: datetime) -> Close | Wait:
     told = facts.marker if rule.marker and facts.marker else facts.arrived
     if facts.oldest_waiting is not None and facts.oldest_waiting <= max(told, now - rule.quiet):
         return Wait(min(now + _BACKLOG, latest), f"intake messages from {facts.oldest_waiting.isoformat()} wait")
+    if facts.in_work and now < whole_at + IN_WORK:
+        return Wait(min(now + _BACKLOG, latest), f"{facts.in_work} intake messages are in work or tried again")
     return Close("marker came" if rule.marker else f"quiet for {_text(rule.quiet)}")
 
 

@@ -71,7 +71,7 @@ class Gatherer:
         now = self._clock()
         gathered = await self._collections.gathered(name, head.generation)
         if gathered.arrived is None:
-            # The head opens before the first member is in; a crash in between leaves it empty until the event returns.
+            # Members go in before their head opens, so this is a head that was opened anew for what turned out taken.
             verdict: Close | Wait = Wait(now + rule.quiet, "nothing has arrived")
         else:
             verdict = await self._decide(head, gathered, rule, now)
@@ -92,6 +92,7 @@ class Gatherer:
             arrived=gathered.arrived or now,
             marker=gathered.marked,
             oldest_waiting=now - timedelta(seconds=age) if count and age > 0 else None,
+            in_work=count if age <= 0 else 0,
             asked=head.close_asked,
         )
         return decide(rule, facts, now)

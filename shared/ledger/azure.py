@@ -62,21 +62,24 @@ def credential(connection: Connection) -> Any:
     return DefaultAzureCredential(managed_identity_client_id=connection.client_id or None)
 
 
+_MAKING_TRIES = 3
+
+
 class AzureTable:
     """A table in Azure."""
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
-        self._made = False
 
     async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await call()
-        except HttpResponseError as error:
-            if self._made or error.status_code != 404 or "TableNotFound" not in str(error):
-                raise
-        await _create(self._client.create_table)
-        self._made = True
+        """Call; where the table is not there yet, make it first. Many may find it missing at the same moment."""
+        for _ in range(_MAKING_TRIES):
+            try:
+                return await call()
+            except HttpResponseError as error:
+                if error.status_code != 404 or "TableNotFound" not in str(error):
+                    raise
+            await _create(self._client.create_table)
         return await call()
 
     async def get(self, partition: str, key: str) -> Row | None:
