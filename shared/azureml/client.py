@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from shared.azureml.protocol import HUB_TAG, JobInput, JobRequest, JobView, ModelView
+from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60
@@ -249,10 +250,13 @@ def _submit(client: Any, request: JobRequest) -> Any:
     from azure.ai.ml import load_job
 
     file = request.folder / request.file
-    return client.jobs.create_or_update(load_job(file, params_override=_overrides(request, _names(file))))
+    job = load_job(file, params_override=_overrides(request, _written(file)))
+    job.tags = {**(job.tags or {}), **request.tags}
+    job.properties = {**(job.properties or {}), **request.properties}
+    return client.jobs.create_or_update(job)
 
 
-def _names(file: Path) -> Mapping[str, Any]:
+def _written(file: Path) -> Mapping[str, Any]:
     """Give the inputs of a job file as it writes them."""
     from ruamel.yaml import YAML
 
@@ -266,8 +270,6 @@ def _overrides(request: JobRequest, written: Mapping[str, Any]) -> list[dict[str
         {"name": request.name},
         {"display_name": request.display_name},
         {"experiment_name": request.experiment},
-        *({f"tags.{key.replace('.', _DOT)}": value} for key, value in request.tags.items()),
-        *({f"properties.{key.replace('.', _DOT)}": value} for key, value in request.properties.items()),
     ]
     for name, value in request.inputs.items():
         if name not in written:

@@ -10,7 +10,7 @@ order; the marker's event may come before that of a file written earlier)."""
 _BACKLOG: Final = timedelta(seconds=2)
 IN_WORK: Final = timedelta(seconds=60)
 """How long a list that is whole otherwise waits for intake messages that cannot be seen: they are being worked on, or
-failed and are tried again after the host's visibility timeout. Under steady traffic there is always one: so no longer."""
+failed and are tried again after the host's visibility timeout. With steady traffic there is always one: no longer."""
 
 
 @dataclass(frozen=True, slots=True)
