@@ -1,0 +1,293 @@
+"""Delivers the events of one subscription: at least once, on the documented ladder, then to the dead letters."""
+
+import asyncio
+import heapq
+import logging
+import random
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+import aiohttp
+
+from local.eventgrid import ladder
+from local.eventgrid.destinations import Destination
+from local.eventgrid.journal import Delivery, Journal, Stored
+from local.eventgrid.operations import ticks
+from local.eventgrid.schemas import dead_letter, encode, in_schema
+from local.eventgrid.storage import Storage, StorageRefusedError
+from local.eventgrid.subscriptions import Subscription
+
+logger = logging.getLogger("eventgrid.delivery")
+
+CONCURRENT: Final = 16
+"""Requests of a subscription at once."""
+KEPT_IN_MEMORY: Final = 10_000
+"""Events of a subscription whose content is kept at hand; that of others is read again when they are due."""
+_MAX_DEAD_LETTERS: Final = 500
+_KNOCK: Final = 0.5
+_ASK_AGAIN: Final = 5.0
+
+
+class Subscriber:
+    """Delivers to one destination. Every documented time is divided by `scale`.
+
+    `wakes`: where nobody listened at the destination, what failed for that is tried again as soon as somebody does,
+    before its step of the ladder: on a laptop, parts start one after the other.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        destination: Destination,
+        journal: Journal,
+        storage: Storage,
+        *,
+        scale: float = 1.0,
+        wakes: bool = True,
+    ) -> None:
+        self.subscription = subscription
+        self.destination = destination
+        self._journal, self._storage = journal, storage
+        self._scale, self._wakes = scale, wakes
+        self._heap: list[tuple[float, int, Delivery]] = []
+        self._number = 0
+        self._bodies: dict[int, Stored] = {}
+        self._dead: list[Delivery] = []
+        self._changed = asyncio.Event()
+        self._free = asyncio.Semaphore(CONCURRENT)
+        self._sending: dict[asyncio.Task[None], list[tuple[Delivery, Stored]]] = {}
+        self._ready = False
+
+    def resume(self) -> None:
+        """Take up what an earlier process left."""
+        for delivery in self._journal.waiting(self.subscription.name):
+            if delivery.dead:
+                self._dead.append(delivery)
+            else:
+                self._push(delivery)
+
+    def offer(self, event: Stored, dues: Iterable[float], since: float) -> None:
+        """Deliver an event at these times; none drops it."""
+        offered = False
+        for due in dues:
+            offered = True
+            self._push(Delivery(self.subscription.name, event.key, due, since))
+        if not offered:
+            self._journal.settle(Delivery(self.subscription.name, event.key, since, since), "droppedOnDemand")
+        elif len(self._bodies) < KEPT_IN_MEMORY:
+            self._bodies[event.key] = event
+
+    def _push(self, delivery: Delivery) -> None:
+        self._number += 1
+        heapq.heappush(self._heap, (delivery.due, self._number, delivery))
+        self._changed.set()
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries that have not ended."""
+        return len(self._heap) + sum(map(len, self._sending.values()))
+
+    @property
+    def dead(self) -> int:
+        """Events that wait for their dead letter to be written."""
+        return len(self._dead)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest waiting delivery was asked for, in seconds since the epoch."""
+        return min((delivery.since for _, _, delivery in self._heap), default=None)
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        helpers = [asyncio.create_task(self._bury())]
+        if self._wakes:
+            helpers.append(asyncio.create_task(self._knock()))
+        try:
+            while True:
+                await self._next()
+        finally:
+            tasks = [*helpers, *self._sending]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _next(self) -> None:
+        self._changed.clear()
+        now = time.time()
+        if not self._heap or self._heap[0][0] > now:
+            pause = self._heap[0][0] - now if self._heap else 60.0
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(pause, 60.0)):
+                    await self._changed.wait()
+            return
+        if not self._ready:
+            self._ready = await self.destination.ready()
+            if not self._ready:
+                await asyncio.sleep(min(_ASK_AGAIN / self._scale, _KNOCK))
+                return
+        await self._free.acquire()
+        batch = self._batch(time.time())
+        task = asyncio.create_task(self._send(batch))
+        self._sending[task] = batch
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        batch = self._sending.pop(task)
+        self._free.release()
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("subscription %s: a delivery broke", self.subscription.name, exc_info=error)
+            for delivery, _ in batch:
+                self._failed(delivery, 500, time.time())
+
+    def _batch(self, now: float) -> list[tuple[Delivery, Stored]]:
+        """Take what is due: one event, or as many as a batch may hold."""
+        destination = self.subscription.destination
+        found: list[tuple[Delivery, Stored]] = []
+        size = 0
+        while self._heap and self._heap[0][0] <= now and len(found) < destination.max_events:
+            delivery = self._heap[0][2]
+            event = self._event(delivery)
+            if event is not None and found and size + len(event.body) > destination.preferred_kilobytes * 1024:
+                break
+            heapq.heappop(self._heap)
+            if event is None:
+                self._journal.settle(delivery, "lost")
+            elif now >= delivery.since + self.subscription.time_to_live / self._scale:
+                self._end(delivery, ladder.EXPIRED, now)
+            else:
+                found.append((delivery, event))
+                size += len(event.body)
+        return found
+
+    def _event(self, delivery: Delivery) -> Stored | None:
+        known = self._bodies.get(delivery.key)
+        return known or next(iter(self._journal.events([delivery.key])), None)
+
+    async def _send(self, batch: list[tuple[Delivery, Stored]]) -> None:
+        if not batch:
+            return
+        status = await self.destination.send([event for _, event in batch], batch[0][0].attempts)
+        now = time.time()
+        for delivery, _ in batch:
+            self._bodies.pop(delivery.key, None)
+            if status in ladder.SUCCESS:
+                self._journal.settle(delivery, "delivered")
+            else:
+                self._failed(delivery, status, now)
+
+    def _failed(self, delivery: Delivery, status: int, now: float) -> None:
+        resource, subscription = self.destination.resource, self.subscription
+        delivery.attempts += 1
+        delivery.last, delivery.outcome = now, ladder.outcome(status)
+        chance = random.random()  # noqa: S311 it only spreads the load
+        pause = ladder.wait(status, delivery.attempts, resource=resource, random=chance)
+        delivery.due = now + pause / self._scale
+        expires = delivery.since + subscription.time_to_live / self._scale
+        reason = ladder.end(
+            status,
+            delivery.attempts,
+            subscription.max_attempts,
+            next_attempt=delivery.due,
+            expires=expires,
+            resource=resource,
+        )
+        self._journal.count(subscription.name, "failedAttempts")
+        if reason:
+            self._end(delivery, reason, now)
+            return
+        logger.info(
+            "subscription %s: attempt %d was answered %s; the next one in %.1f s",
+            subscription.name,
+            delivery.attempts,
+            status or "by nobody",
+            pause / self._scale,
+        )
+        self._journal.change(delivery)
+        self._push(delivery)
+
+    def _end(self, delivery: Delivery, reason: str, now: float) -> None:
+        name = self.subscription.name
+        logger.warning(
+            "subscription %s: event %d is given up after %d attempts: %s, last outcome %s",
+            name,
+            delivery.key,
+            delivery.attempts,
+            reason,
+            delivery.outcome or "none",
+        )
+        if not self.subscription.container:
+            self._journal.settle(delivery, "dropped")
+            return
+        delivery.dead = reason
+        delivery.due = now + ladder.DEAD_LETTER_DELAY / self._scale
+        self._journal.change(delivery)
+        self._dead.append(delivery)
+
+    async def _knock(self) -> None:
+        """Find out when somebody listens again, and try then what nobody answered."""
+        while True:
+            await asyncio.sleep(_KNOCK)
+            refused = [one for _, _, one in self._heap if one.outcome == "SocketError" and one.due > time.time()]
+            if not refused:
+                continue
+            try:
+                async with asyncio.timeout(1):
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.destination.port)
+            except (OSError, TimeoutError):
+                continue
+            writer.close()
+            for delivery in refused:
+                delivery.due = time.time()
+            self._heap = [(one.due, number, one) for _, number, one in self._heap]
+            heapq.heapify(self._heap)
+            self._changed.set()
+
+    async def _bury(self) -> None:
+        """Write dead letters: those of five minutes together, as arrays."""
+        while True:
+            await asyncio.sleep(min(1.0, ladder.DEAD_LETTER_DELAY / self._scale / 4))
+            now = time.time()
+            if not any(delivery.due <= now for delivery in self._dead):
+                continue
+            batch = self._dead[:_MAX_DEAD_LETTERS]
+            try:
+                await self._write(batch, now)
+            except (StorageRefusedError, aiohttp.ClientError, TimeoutError) as error:
+                logger.warning("subscription %s: no dead letter is written: %s", self.subscription.name, error)
+                self._postpone(batch, now)
+                continue
+            self._dead = self._dead[len(batch) :]
+            for delivery in batch:
+                self._journal.settle(delivery, "deadLettered")
+
+    def _postpone(self, batch: list[Delivery], now: float) -> None:
+        for delivery in batch:
+            patience = (ladder.DEAD_LETTER_DELAY + ladder.DEAD_LETTER_PATIENCE) / self._scale
+            if now - max(delivery.last, delivery.since) > patience:
+                self._dead.remove(delivery)
+                self._journal.settle(delivery, "dropped")
+            else:
+                delivery.due = now + ladder.STEPS[1] / self._scale
+
+    async def _write(self, batch: list[Delivery], now: float) -> None:
+        schema = self.subscription.schema
+        found = {event.key: event for event in self._journal.events(delivery.key for delivery in batch)}
+        letters = [
+            dead_letter(
+                in_schema(event, schema),
+                schema,
+                reason=delivery.dead,
+                attempts=delivery.attempts,
+                outcome=delivery.outcome,
+                published=ticks(int(event.published * 1e9)),
+                last=ticks(int((delivery.last or now) * 1e9)),
+            )
+            for delivery in batch
+            if (event := found.get(delivery.key)) is not None
+        ]
+        at = time.gmtime(now)
+        folder = f"{self.subscription.name.upper()}/{at.tm_year}/{at.tm_mon}/{at.tm_mday}/{at.tm_hour}"
+        await self._storage.put_blob(self.subscription.container, f"{folder}/{uuid.uuid4()}.json", encode(letters))
