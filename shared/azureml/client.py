@@ -1,7 +1,6 @@
 """Azure ML by the unmodified azure-ai-ml client: imported at its first use, called in threads, never left polling."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import re
@@ -194,8 +193,7 @@ def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
     )
 
     try:
-        with contextlib.redirect_stdout(None):
-            return call(client)
+        return call(client)
     except (PermanentError, TransientError):
         raise
     except HttpResponseError as error:
