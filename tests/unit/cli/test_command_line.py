@@ -1,0 +1,158 @@
+"""What an operator does by command line alone, and what it says when something is wrong."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.client import HubError, find
+
+ROOT = Path(__file__).parents[3]
+
+
+def burst(desk: Any) -> list[Any]:
+    return [
+        *(desk.blob_event(f"flights/2013-01/{n}.csv", f"0x{n}", number=n) for n in range(3)),
+        desk.blob_event("flights/2013-01/_SUCCESS", "0xFF", number=9),
+    ]
+
+
+def test_start_watch_cancel(terminal: Any) -> None:
+    code, out, _ = terminal.run("run", "delay-train", "note=7", "--key", "k")
+    assert code == 0
+    identifier = out.split(";")[0]
+    assert terminal.json("activities", identifier)["inputs"] == {"note": "7"}
+    assert terminal.json("run", "delay-train", "note=7", "--key", "k") == {"id": identifier, "new": False}
+    code, out, _ = terminal.run("activities")
+    assert identifier in out
+    assert "queued" in out
+    assert terminal.run("cancel", identifier, "--reason", "mistake")[0] == 0
+    terminal.wait(terminal.desk.run(5))
+    code, out, _ = terminal.run("activities", identifier)
+    assert "cancelled by key:all: mistake" in out
+
+
+def test_followed_to_an_end_that_is_no_success_is_1(terminal: Any) -> None:
+    identifier = terminal.json("run", "delay-train")["id"]
+    terminal.wait(terminal.desk.run(60))
+    code, out, _ = terminal.run("run", "delay-train", "--key", "again", "--json")
+    assert code == 0
+    terminal.wait(terminal.desk.run(60))
+    code, out, _ = terminal.run("run", "delay-train", "--key", "again", "--wait")
+    assert code == 1
+    assert "dataset flights is empty" in out
+    assert terminal.json("activities", identifier)["status"] == "failed"
+    assert terminal.run("retry", identifier)[0] == 0
+
+
+def test_what_gathers_is_seen_and_closed(terminal: Any) -> None:
+    terminal.wait(terminal.desk.send(*burst(terminal.desk)[:2]))
+    code, out, _ = terminal.run("collections")
+    assert code == 0
+    assert "month=2013-01" in out
+    (one,) = terminal.json("collections")["items"]
+    assert terminal.run("collections", "--close", one["id"])[0] == 0
+    assert terminal.run("holds")[1].strip() == "nothing is held"
+    code, out, _ = terminal.run("events")
+    assert "collected" in out
+    assert terminal.json("events", "--outcome", "ignored")["items"] == []
+
+
+def test_pauses(terminal: Any) -> None:
+    assert terminal.run("pause", "--reason", "storm")[0] == 0
+    assert terminal.run("pause", "delay-train")[0] == 0
+    code, out, _ = terminal.run("status")
+    assert code == 0
+    assert "storm" in out
+    assert "paused delay-train" in out
+    assert terminal.run("resume")[0] == 0
+    assert terminal.run("resume") == (1, "the hub was not paused\n", "")
+
+
+def test_refusals_are_1_and_say_what_would_be_right(terminal: Any) -> None:
+    code, _, err = terminal.run("run", "delay-train", "nota=1")
+    assert (code, err) == (1, "hub: delay-train has no input nota; note\n")
+    code, _, err = terminal.run("activities", "20130101t000000-0123456789")
+    assert code == 1
+    assert "no activity" in err
+    code, out, _ = terminal.run("retry", "nonsense", "--json")
+    assert code == 1
+    assert "error" in json.loads(out)
+
+
+def test_wrong_usage_is_2(terminal: Any) -> None:
+    assert terminal.run()[0] == 2
+    assert terminal.run("fly")[0] == 2
+    assert terminal.run("activities", "--limit", "0")[0] == 2
+    assert terminal.run("run", "delay-train", "note")[0] == 2
+
+
+def test_a_hub_that_does_not_run_is_started_with_make_up(
+    terminal: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HUB_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HUB_KEY", "k")
+    code, _, err = terminal.run("status")
+    assert code == 1
+    assert "make up" in err
+    monkeypatch.delenv("HUB_URL")
+    monkeypatch.setenv("HUB_LOCAL_DIR", str(tmp_path / "nothing"))
+    assert "make up" in terminal.run("status")[2]
+
+
+def test_a_wrong_key_says_where_it_came_from(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_KEY", "wrong")
+    code, _, err = terminal.run("status")
+    assert code == 1
+    assert "set HUB_KEY" in err
+
+
+def test_the_laptop_s_key_goes_nowhere_else(terminal: Any) -> None:
+    with pytest.raises(HubError, match="no key for https"):
+        find("https://elsewhere.example")
+    with pytest.raises(HubError, match="use https"):
+        find("http://elsewhere.example")
+    with pytest.raises(HubError, match="is no address"):
+        find("ftp://elsewhere.example")
+
+
+def test_what_comes_from_outside_cannot_drive_the_terminal(terminal: Any) -> None:
+    terminal.wait(terminal.desk.send(terminal.desk.blob_event("flights/2013-01/[red]\u202e\u009b31m.csv", "0x1")))
+    _, out, _ = terminal.run("events")
+    assert "[red]\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}31m" in out
+
+
+def test_automations_are_checked_without_a_hub(terminal: Any, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    assert terminal.run("validate", str(root / "automations"), "--root", str(root))[0] == 0
+    (root / "automations" / "bad.yml").write_text("name: bad\ndo: {train: {jab: a.yml}}\n")
+    code, out, _ = terminal.run("validate", str(root / "automations"), "--root", str(root))
+    assert code == 1
+    assert "automations/bad.yml:2:" in out
+    assert "did you mean 'job'?" in out
+    code, out, _ = terminal.run("validate", str(root / "automations" / "train.yml"), "--root", str(root), "--json")
+    assert code == 0
+    assert [one["name"] for one in json.loads(out)["valid"]] == ["delay-train"]
+    assert terminal.run("validate", str(tmp_path / "nowhere"))[0] == 2
+
+
+def test_the_schema_is_that_of_the_models(terminal: Any) -> None:
+    schema = json.loads(terminal.run("schema")[1])
+    assert schema["properties"]["name"]["type"] == "string"
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("folder", ["/", "/tmp"])
+def test_it_works_from_any_folder(folder: str) -> None:
+    done = subprocess.run([ROOT / "hub", "schema"], cwd=folder, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    json.loads(done.stdout)
+
+
+def test_without_its_environment_it_says_how_to_make_it(tmp_path: Path) -> None:
+    (tmp_path / "hub").write_bytes((ROOT / "hub").read_bytes())
+    done = subprocess.run(["sh", tmp_path / "hub", "status"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "setup" in done.stderr
