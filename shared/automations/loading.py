@@ -3,19 +3,30 @@
 import difflib
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from shared.automations.documents import FileError, read_documents
 from shared.automations.jobs import JobFile, JobFileError, read_job
 from shared.automations.models import Automation
 from shared.automations.variables import check_variables
 
-MAX_FILE_BYTES: Final = 256 * 1024
 MAX_NODES: Final = 20_000
+MAX_PROBLEMS: Final = 20
+"""Problems that are listed of one document; the rest is counted."""
+_EXPECTED: Final = {
+    "model_type": "a mapping is expected",
+    "dict_type": "a mapping is expected",
+    "tuple_type": "a list is expected",
+    "list_type": "a list is expected",
+}
+_TYPES: Final = {"string_type": "str", "int_type": "int", "float_type": "float", "bool_type": "bool"}
+_NAMES: Final = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ def load(folder: Path, root: Path) -> Catalogue:
             str(folder.name), 1, 1, f"the folder of automations {folder.name!r} does not exist: create it"
         )
         return Catalogue({}, {folder.name: (problem,)})
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in {".yml", ".yaml"} and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in {".yml", ".yaml"} and not path.is_dir())
     for path in paths:
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         for key, result in _read(path, name, root):
@@ -80,50 +91,29 @@ def load(folder: Path, root: Path) -> Catalogue:
 
 
 def _read(path: Path, name: str, root: Path) -> Iterator[tuple[str, Loaded | tuple[Problem, ...]]]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    if not path.resolve().is_relative_to(root.resolve()):
-        yield name, (Problem(name, 1, 1, "the file is a link that leaves the project: put the file itself here"),)
-        return
-    raw = path.read_bytes()
-    if len(raw) > MAX_FILE_BYTES:
-        yield name, (Problem(name, 1, 1, f"the file has {len(raw)} bytes; at most {MAX_FILE_BYTES} are read"),)
-        return
-    yaml = YAML(typ="rt", pure=True)
-    yaml.version = None
-    yaml.allow_duplicate_keys = False
     try:
-        text = raw.decode("utf-8")
-        documents = list(yaml.load_all(text))
-    except UnicodeDecodeError as error:
-        yield name, (Problem(name, 1, 1, f"the file is not UTF-8: byte {error.start} is {raw[error.start]:#x}"),)
+        documents = read_documents(path, root)
+    except FileError as error:
+        yield name, (Problem(name, 1, 1, str(error)),)
         return
-    except (YAMLError, RecursionError, ValueError) as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        reason = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        yield name, (Problem(name, line, column, f"this is no YAML: {reason}"),)
-        return
-    for index, document in enumerate(documents):
-        if document is None:
-            continue
-        key = name if len(documents) == 1 else f"{name}#{index + 1}"
-        yield key, _document(document, name, root)
+    for document in documents:
+        key = name if len(documents) == 1 else f"{name}#{document.number}"
+        if document.problem:
+            yield key, (Problem(name, *document.problem),)
+        else:
+            yield key, _document(document.value, name, document.line, root)
 
 
-def _document(document: Any, file: str, root: Path) -> Loaded | tuple[Problem, ...]:
-    marked = document
+def _document(document: Any, file: str, line: int, root: Path) -> Loaded | tuple[Problem, ...]:
     if not isinstance(document, dict):
-        return (Problem(file, 1, 1, "an automation is a mapping that begins with `name:`"),)
+        return (Problem(file, line, 1, "an automation is a mapping that begins with `name:`"),)
     if _nodes(document) > MAX_NODES:
-        return (Problem(file, 1, 1, f"the document has more than {MAX_NODES} parts (aliases count each time)"),)
+        return (Problem(file, line, 1, f"the document has more than {MAX_NODES} parts (aliases count each time)"),)
     plain = _plain(document)
     try:
         automation = Automation.model_validate(plain)
     except ValidationError as error:
-        found = [_problem(file, document, one) for one in error.errors(include_url=False)]
-        return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
+        return _listed(_problem(file, document, one) for one in _one_of_each(error.errors(include_url=False)))
     problems: list[Problem] = []
     jobs: dict[str, JobFile] = {}
     for place, path in _job_files(automation):
@@ -131,14 +121,27 @@ def _document(document: Any, file: str, root: Path) -> Loaded | tuple[Problem, .
             jobs[path] = read_job(root, path)
         except JobFileError as error:
             problems.append(_at(file, document, place, str(error)))
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            message = f"{path} cannot be read as an Azure ML file: {type(error).__name__}: {error}"
+            problems.append(_at(file, document, place, message))
     problems += [_at(file, document, place, message) for place, message in check_variables(automation, jobs)]
     if problems:
-        return tuple(problems)
+        return _listed(problems)
     files: dict[str, bytes] = {}
     for job in jobs.values():
         files.update(job.files)
     files["automation.yml"] = _dump(plain)
-    return Loaded(automation, file, _at(file, marked, (), "").line, content_hash(files), files, jobs)
+    return Loaded(automation, file, _at(file, document, (), "").line, content_hash(files), files, jobs)
+
+
+def _listed(found: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Give problems in the order of their places, the first of many."""
+    problems = sorted(dict.fromkeys(found), key=lambda problem: (problem.line, problem.column))
+    if len(problems) > MAX_PROBLEMS:
+        last = problems[MAX_PROBLEMS]
+        more = Problem(last.file, last.line, last.column, f"and {len(problems) - MAX_PROBLEMS} more problems from here")
+        return (*problems[:MAX_PROBLEMS], more)
+    return tuple(problems)
 
 
 def content_hash(files: Mapping[str, bytes]) -> str:
@@ -206,7 +209,6 @@ def _dump(plain: Any) -> bytes:
 def _problem(file: str, document: Any, error: Any) -> Problem:
     place = tuple(part for part in error["loc"] if isinstance(part, str | int))
     kind, message = error["type"], error["msg"]
-    given = error.get("input")
     if kind == "extra_forbidden":
         known = _keys_at(place[:-1])
         close = difflib.get_close_matches(str(place[-1]), known, 1)
@@ -218,8 +220,27 @@ def _problem(file: str, document: Any, error: Any) -> Problem:
     elif kind == "value_error":
         message = message.removeprefix("Value error, ")
     else:
-        message = f"{'.'.join(map(str, place))} is {given!r}: {message[0].lower()}{message[1:]}"
+        expected = _EXPECTED.get(kind) or f"{message[0].lower()}{message[1:]}"
+        message = f"{'.'.join(map(str, place)) or 'this'} is {reprlib.repr(error.get('input'))}: {expected}"
     return _at(file, document, place, message)
+
+
+def _one_of_each(errors: Iterable[Any]) -> Iterator[Any]:
+    """Give the problems of values; of one that may be of several types, one that names them all."""
+    united: dict[tuple[str | int, ...], list[Any]] = {}
+    for error in errors:
+        place = error["loc"]
+        plain = isinstance(error.get("input"), str | int | float | list | dict | None) and len(place) > 1
+        if plain and _TYPES.get(error["type"]) == place[-1]:
+            united.setdefault(place[:-1], []).append(error)
+        else:
+            yield error
+    for place, found in united.items():
+        if len(found) == 1:
+            yield found[0]
+            continue
+        names = [_NAMES[_TYPES[error["type"]]] for error in found]
+        yield {**found[0], "loc": place, "type": "union", "msg": f"{', '.join(names[:-1])} or {names[-1]} is expected"}
 
 
 def _keys_at(place: tuple[str | int, ...]) -> list[str]:
