@@ -1,5 +1,6 @@
 """Where everything of a laptop cloud is: ports, folders, accounts, names and keys. Read from two variables."""
 
+import base64
 import os
 import secrets
 from collections.abc import Mapping
@@ -164,8 +165,10 @@ class Cloud:
         if not path.exists():
             fresh = path.with_suffix(f".{os.getpid()}")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            fresh_keys = {name: secrets.token_urlsafe(24) for name in names}
+            fresh_keys["topic"] = base64.b64encode(secrets.token_bytes(32)).decode()  # clients sign with it, decoded
             with os.fdopen(descriptor, "w") as file:
-                file.writelines(f"{name}={secrets.token_urlsafe(24)}\n" for name in names)
+                file.writelines(f"{name}={value}\n" for name, value in fresh_keys.items())
             try:
                 os.link(fresh, path)  # whoever is first wins; a second part that starts meanwhile reads the same
             except FileExistsError:

@@ -7,6 +7,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -20,11 +21,17 @@ _REQUIRED: Final = {
     EVENT_GRID: ("id", "subject", "eventType", "eventTime", "dataVersion"),
     CLOUD_EVENTS: ("id", "source", "specversion", "type"),
 }
+_KNOWN: Final = frozenset(
+    {"id", "topic", "subject", "data", "eventType", "eventTime", "metadataVersion", "dataVersion"}
+)
+"""What an event in Event Grid's schema may hold; CloudEvents may hold extensions."""
 _MAX_EVENTS: Final = 5000
 
 
 class PublishError(ValueError):
-    """The request is refused with 400; the text is what the publisher reads."""
+    """The request is refused with 400; the text is what the publisher reads, `code` what is wrong."""
+
+    code = "InputJsonInvalid"
 
 
 def read_events(
@@ -37,38 +44,28 @@ def read_events(
     try:
         given = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PublishError(f"The JSON received does not conform to the expected schema: {error}") from None
+        raise PublishError(f"Unexpected token when reading JSON: {error}.") from None
     events = given if isinstance(given, list) else [given]
     if not all(isinstance(event, dict) for event in events):
-        raise PublishError(_not(schemas[0]) + " An event must be an object.")
+        raise PublishError("Unexpected token when reading JSON. Expected: StartObject, actual: another one.")
     cloud = content.startswith("application/cloudevents") or (bool(events) and "specversion" in events[0])
-    schema = CLOUD_EVENTS if cloud else EVENT_GRID
-    if schema == EVENT_GRID and not isinstance(given, list):
-        raise PublishError(_not(EVENT_GRID) + " Token Expected: StartArray, Actual Token Received: StartObject.")
+    schema = CLOUD_EVENTS if cloud and CLOUD_EVENTS in schemas else EVENT_GRID if EVENT_GRID in schemas else schemas[0]
+    if isinstance(given, list) == (content == "application/cloudevents+json"):
+        expected, actual = ("StartObject", "StartArray") if isinstance(given, list) else ("StartArray", "StartObject")
+        if schema == CLOUD_EVENTS or expected == "StartArray":
+            raise PublishError(f"Unexpected token when reading JSON. Expected: {expected}, actual: {actual}.")
     return _checked(schema, events, schemas, topic)
-
-
-def _not(schema: str) -> str:
-    return (
-        f"This resource is configured to receive event in '{_NAMES[schema]}' schema. "
-        "The JSON received does not conform to the expected schema."
-    )
 
 
 def _checked(
     schema: str, events: list[dict[str, Any]], schemas: Sequence[str], topic: str
 ) -> tuple[str, list[dict[str, Any]]]:
     if schema not in schemas:
-        raise PublishError(_not(schemas[0]))
+        raise PublishError(f"This resource is configured for '{_NAMES[schemas[0]]}' schema, not '{_NAMES[schema]}'.")
     if len(events) > _MAX_EVENTS:
-        raise PublishError(f"{len(events)} events in a request: at most {_MAX_EVENTS} are allowed")
+        raise PublishError(f"{len(events)} events in a request: at most {_MAX_EVENTS} are allowed.")
     for number, event in enumerate(events):
-        for name in _REQUIRED[schema]:
-            value = event.get(name)
-            if not isinstance(value, str) or (not value and name != "dataVersion"):
-                raise PublishError(f"{_not(schema)} The property '{name}' of event [{number}] is required, as text.")
-        if schema == CLOUD_EVENTS and event["specversion"] != "1.0":
-            raise PublishError(f"{_not(schema)} specversion of event [{number}] must be '1.0'.")
+        _check(schema, event, number)
         if schema == EVENT_GRID:
             given = event.get("topic")
             if given and str(given).lower() != topic.lower():
@@ -76,6 +73,33 @@ def _checked(
             event["topic"] = topic
             event.setdefault("metadataVersion", "1")
     return schema, events
+
+
+def _check(schema: str, event: Mapping[str, Any], number: int) -> None:
+    configured = f"This resource is configured for '{_NAMES[schema]}' schema."
+    unexpected = [name for name in event if name not in _KNOWN] if schema == EVENT_GRID else []
+    if unexpected:
+        raise PublishError(
+            f"{configured} Received unexpected property '{unexpected[0]}' in JSON which does not conform to the "
+            "expected schema."
+        )
+    for name in _REQUIRED[schema]:
+        value = event.get(name)
+        if not isinstance(value, str) or (not value and name != "dataVersion"):
+            raise PublishError(f"{configured} The property '{name}' of event [{number}] is required, as text.")
+    if schema == CLOUD_EVENTS and event["specversion"] != "1.0":
+        raise PublishError(f"{configured} The property 'specversion' of event [{number}] must be '1.0'.")
+    time = event.get("eventTime" if schema == EVENT_GRID else "time")
+    if time is not None and not _is_time(time):
+        raise PublishError(f"{configured} The time of event [{number}] is no RFC 3339 time.")
+
+
+def _is_time(text: object) -> bool:
+    try:
+        datetime.fromisoformat(str(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _binary(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

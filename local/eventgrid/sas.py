@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qs, unquote_plus
 
-_FORMATS: Final = ("%m/%d/%Y %I:%M:%S %p", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S%z")
+_DOTNET: Final = "%m/%d/%Y %I:%M:%S %p"
 
 
 def is_valid(token: str, key: str, resource: str, now: datetime | None = None) -> bool:
@@ -49,10 +49,12 @@ def _sign(text: str, secret: bytes) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    for one in _FORMATS:
+    """Read an expiry as the SDKs of Python and Java (ISO 8601) or of .NET (10/25/2030 5:06:39 PM) write it."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
         try:
-            found = datetime.strptime(text, one)
+            found = datetime.strptime(text, _DOTNET)
         except ValueError:
-            continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return None
+            return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -52,7 +52,7 @@ class Topics:
         try:
             schema, events = read_events(body, request.headers, topic.schemas, self._grid.topic_id(name))
         except PublishError as error:
-            return problem(400, str(error))
+            return problem(400, str(error), error.code)
         try:
             await self._grid.publish(name, schema, events)
         except JournalError as error:
@@ -68,10 +68,11 @@ class Topics:
         return web.json_response("Webhook successfully validated as a subscription endpoint")
 
 
-def problem(status: int, text: str) -> web.Response:
+def problem(status: int, text: str, detail: str = "") -> web.Response:
     """Give an error as the service writes it."""
-    error: Mapping[str, Any] = {"error": {"code": _CODES.get(status, "InternalServerError"), "message": text}}
-    return web.json_response(error, status=status)
+    code = _CODES.get(status, "InternalServerError")
+    error: Mapping[str, Any] = {"code": code, "message": text, "details": [{"code": detail or code, "message": text}]}
+    return web.json_response({"error": error}, status=status)
 
 
 _CODES: Final = {
