@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.automations.patterns import PathPattern
-from shared.events.model import BlobDeleted, Event, ModelDeployed, ModelRegistered, RunCompleted, RunStatusChanged
+from shared.events.model import (
+    BlobCreated,
+    BlobDeleted,
+    Event,
+    ModelDeployed,
+    ModelRegistered,
+    RunCompleted,
+    RunStatusChanged,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,15 @@ class RunChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Created:
+    """A blob has a new content."""
+
+    container: str
+    path: PathPattern
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Deleted:
     """A blob is gone."""
 
@@ -76,33 +93,46 @@ class Deleted:
     account: str = ""
 
 
-Rule = AnyEvent | Registered | Deployed | RunEnded | RunChanged | Deleted
+Rule = AnyEvent | Registered | Deployed | RunEnded | RunChanged | Created | Deleted
 
 
 def meets(rule: Rule, event: Event) -> Met | Unmet:
     """Say whether the event meets the rule; a pure function of both."""
+    facts = event.facts
+    if isinstance(rule, Created):
+        if not isinstance(facts, BlobCreated):
+            return Unmet(f"{event.type} gives no blob a content", other=True)
+        return _blob(rule, facts)
     if isinstance(rule, Deleted):
-        return _deleted(rule, event)
+        if not isinstance(facts, BlobDeleted):
+            return Unmet(f"{event.type} deletes no blob", other=True)
+        return _blob(rule, facts)
+    return next(_failed(rule, event), None) or Met()
+
+
+def _failed(rule: AnyEvent | Registered | Deployed | RunEnded | RunChanged, event: Event) -> Iterator[Unmet]:
     facts = event.facts
     if isinstance(rule, AnyEvent):
-        failed = _any(rule, event)
+        yield from _any(rule, event)
     elif isinstance(rule, Registered):
-        if not isinstance(facts, ModelRegistered):
-            return Unmet(f"{event.type} registers no model", other=True)
-        failed = _registered(rule, facts)
+        if isinstance(facts, ModelRegistered):
+            yield from _registered(rule, facts)
+        else:
+            yield Unmet(f"{event.type} registers no model", other=True)
     elif isinstance(rule, Deployed):
-        if not isinstance(facts, ModelDeployed):
-            return Unmet(f"{event.type} deploys no model", other=True)
-        failed = _deployed(rule, facts)
+        if isinstance(facts, ModelDeployed):
+            yield from _deployed(rule, facts)
+        else:
+            yield Unmet(f"{event.type} deploys no model", other=True)
     elif isinstance(rule, RunEnded):
-        if not isinstance(facts, RunCompleted):
-            return Unmet(f"{event.type} completes no run", other=True)
-        failed = _run(rule, facts, event)
+        if isinstance(facts, RunCompleted):
+            yield from _run(rule, facts, event)
+        else:
+            yield Unmet(f"{event.type} completes no run", other=True)
+    elif isinstance(facts, RunStatusChanged):
+        yield from _changed(rule, facts, event)
     else:
-        if not isinstance(facts, RunStatusChanged):
-            return Unmet(f"{event.type} changes no run's status", other=True)
-        failed = _changed(rule, facts, event)
-    return next(failed, None) or Met()
+        yield Unmet(f"{event.type} changes no run's status", other=True)
 
 
 def _any(rule: AnyEvent, event: Event) -> Iterator[Unmet]:
@@ -134,10 +164,7 @@ def _run(rule: RunEnded | RunChanged, facts: RunCompleted | RunStatusChanged, ev
     yield from _tags(facts.tags, rule.tags)
 
 
-def _deleted(rule: Deleted, event: Event) -> Met | Unmet:
-    facts = event.facts
-    if not isinstance(facts, BlobDeleted):
-        return Unmet(f"{event.type} deletes no blob", other=True)
+def _blob(rule: Created | Deleted, facts: BlobCreated | BlobDeleted) -> Met | Unmet:
     if facts.container != rule.container:
         return Unmet(f"container {facts.container!r} is not {rule.container!r}")
     if rule.account and facts.account != rule.account.lower():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shared.automations.patterns import PathPattern
 from shared.deciding.triggers import (
     AnyEvent,
+    Created,
     Deleted,
     Deployed,
     Met,
@@ -25,6 +26,7 @@ from shared.deciding.triggers import (
     model_name,
 )
 from shared.events.model import (
+    BlobCreated,
     BlobDeleted,
     Event,
     Facts,
@@ -47,6 +49,7 @@ MODEL = event(ModelRegistered("ws", "arrival-delay", "3", {"stage": "candidate"}
 DEPLOYED = event(ModelDeployed("ws", "delay", ("arrival-delay:3", "azureml:carrier:1")))
 RUN = event(RunCompleted("ws", "delay", "r1", {"team": "ops"}), data={"RunType": "azureml.PipelineRun"})
 STATUS = event(RunStatusChanged("ws", "delay", "r1", "failed", {"team": "ops"}), data={"runType": "azureml.scriptrun"})
+THERE = event(BlobCreated("landing", "flights", "2013-01/EWR.csv", "e", 1, "PutBlob"))
 GONE = event(BlobDeleted("landing", "flights", "2013-01/EWR.csv"))
 
 
@@ -97,6 +100,8 @@ def test_what_does_not_meet_a_rule_and_why(rule: Rule, told: Event, reason: str)
 def test_a_deleted_blob_gives_its_captures() -> None:
     rule = Deleted("flights", PathPattern.parse("{month}/*.csv"), "Landing")
     assert meets(rule, GONE) == Met({"month": "2013-01"})
+    assert meets(Created("flights", PathPattern.parse("{month}/*.csv")), THERE) == Met({"month": "2013-01"})
+    assert isinstance(meets(rule, THERE), Unmet)
 
 
 @pytest.mark.parametrize(
