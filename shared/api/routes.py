@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import azure.functions as func
 from pydantic import BaseModel
@@ -90,7 +90,11 @@ Handler = Callable[[Call], Awaitable[BaseModel | Reply]]
 
 @dataclass(frozen=True)
 class Route:
-    """A route. `role` is the one it needs, "" for any credential, None for nobody asked. `values` are patterns."""
+    """A route. `role` is the one it needs, "" for any credential, None where nobody is asked.
+
+    `values` gives the pattern and the meaning of each part of the path; `also` the models where it gives one of
+    several; `kinds` are further media types that it gives; `document` says that it gives some JSON document.
+    """
 
     name: str
     method: Method
@@ -107,9 +111,21 @@ class Route:
     headers: tuple[Literal["Idempotency-Key", "If-Match"], ...] = ()
     problems: tuple[int, ...] = ()
     max_body: int = MAX_BODY
-    also: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[type[BaseModel], ...] = ()
+    kinds: tuple[str, ...] = ()
+    document: bool = False
+    etag: bool = False
 
-    @property
-    def reads(self) -> bool:
-        """Whether the route has a body."""
-        return self.takes is not None or self.raw
+    @cached_property
+    def statuses(self) -> frozenset[int]:
+        """The statuses of its problems."""
+        if self.name == "health":
+            return frozenset()
+        found = {400, 429, 503, 413, *self.problems}
+        if self.role is not None:
+            found |= {401}
+        if self.role:
+            found |= {403}
+        if self.takes is not None:
+            found |= {422}
+        return frozenset(found)

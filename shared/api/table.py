@@ -1,6 +1,8 @@
 """All routes of the API, in one table."""
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from shared.api import acting, reading, receiving
@@ -27,7 +29,8 @@ from shared.api.models import (
     Started,
     Status,
 )
-from shared.api.routes import Call, Route
+from shared.api.openapi import document
+from shared.api.routes import Call, Reply, Route
 
 _NAME = {"name": (AUTOMATION, "An automation's name.")}
 _ACTIVITY = {"id": (ACTIVITY, "An activity's id.")}
@@ -38,6 +41,16 @@ _HOLD = {"id": (f"{ACTIVITY}|{COLLECTION}", "The id of a held activity or collec
 async def health(call: Call) -> Health:
     """Say that the app answers, and nothing else."""
     return Health()
+
+
+@lru_cache(maxsize=1)
+def _described() -> str:
+    return json.dumps(document(ROUTES), ensure_ascii=False)
+
+
+async def openapi(call: Call) -> Reply:
+    """Describe all of this."""
+    return Reply(_described())
 
 
 def _act(kind: acting.Kind, role: str, summary: str) -> Route:
@@ -58,6 +71,7 @@ def _act(kind: acting.Kind, role: str, summary: str) -> Route:
 
 _ALL: Final[tuple[Route, ...]] = (
     Route("health", "GET", "health", None, "Whether the app answers", health, Health),
+    Route("openapi", "GET", "openapi.json", "", "This document", openapi, None, document=True),
     Route("status", "GET", "status", "reader", "Queues, backlog, pauses, invalid automations", reading.status, Status),
     Route(
         "pause",
@@ -147,6 +161,7 @@ _ALL: Final[tuple[Route, ...]] = (
         ActivityView,
         values=_ACTIVITY,
         problems=(404,),
+        etag=True,
     ),
     _act("approve", "approver", "Approve what waits for it"),
     _act("reject", "approver", "Reject what waits for approval"),
@@ -186,7 +201,7 @@ _ALL: Final[tuple[Route, ...]] = (
         values=_HOLD,
         headers=("If-Match",),
         problems=(404, 409, 412),
-        also={"anyOf": [ActivityView, Closing]},
+        also=(ActivityView, Closing),
     ),
     Route(
         "events",
