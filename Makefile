@@ -7,7 +7,7 @@ RUNTIME := azure-functions-runtime==1.3.0
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup up down demo test lint format clean
+.PHONY: help setup up down demo test lint format schema clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -67,6 +67,11 @@ demo: ## tells the whole story on real flights, and leaves its report in out/dem
 
 test: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving $(STAMPS)/flights ## runs all tests
 	@$(BIN)/python -m pytest
+
+schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
+	@mkdir -p schema
+	@$(BIN)/python -m shared.automations.schema > $(STAMPS)/schema.json
+	@mv $(STAMPS)/schema.json schema/automation.schema.json
 
 lint: $(STAMPS)/app ## ruff and mypy
 	@$(BIN)/ruff check .
