@@ -60,8 +60,14 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 ]
 
+resource sealContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+  parent: blobs
+  name: 'hub-seals'
+}
+
 resource seals 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01' = {
-  name: '${name}/default/hub-seals/default'
+  parent: sealContainer
+  name: 'default'
   properties: {
     immutabilityPeriodSinceCreationInDays: sealDays
     allowProtectedAppendWrites: false

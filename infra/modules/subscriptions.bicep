@@ -14,7 +14,7 @@ param functionAppId string
 param hostName string
 param authClientId string
 
-var declared = loadJsonContent('../subscriptions.json')
+var declared = any(loadJsonContent('../subscriptions.json'))
 var mine = filter(declared.subscriptions, subscription => subscription.topic == topic)
 var toQueue = {
   endpointType: 'StorageQueue'

@@ -46,7 +46,7 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' = {
     storageAccount: account.id
     keyVault: vault.id
     applicationInsights: insightsId
-    systemDatastoresAuthMode: 'identity'
+    systemDatastoresAuthMode: 'Identity'
     publicNetworkAccess: 'Enabled'
     v1LegacyMode: false
   }

@@ -1,0 +1,103 @@
+"""The Bicep functions that the templates may call, on plain values; anything else is unknown here and refused."""
+
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+
+class Runtime(str):
+    """A text that is known only while it is deployed: it may not name anything, nor decide what is deployed."""
+
+    __slots__ = ()
+
+
+class FunctionError(Exception):
+    """A function was called with what it does not take."""
+
+
+def _hash(*values: str) -> str:
+    text = base64.b32encode(hashlib.sha256("\0".join(values).encode()).digest()).decode().lower()
+    return text[:13]
+
+
+def _guid(*values: str) -> str:
+    text = str(uuid.uuid5(uuid.NAMESPACE_URL, "\0".join(values)))
+    return Runtime(text) if any(isinstance(value, Runtime) for value in values) else text
+
+
+def _union(*values: Any) -> Any:
+    if all(isinstance(value, dict) for value in values):
+        return {key: item for value in values for key, item in value.items()}
+    if all(isinstance(value, list) for value in values):
+        return [item for value in values for item in value]
+    raise FunctionError("union takes objects only, or arrays only")
+
+
+def _empty(value: Any) -> bool:
+    if isinstance(value, Runtime) or not isinstance(value, str | list | dict | None):
+        raise FunctionError("empty takes a text, array or object that is known before the deployment")
+    return not value
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _flatten(value: list[list[Any]]) -> list[Any]:
+    return [item for inner in value for item in inner]
+
+
+def _upper(value: str) -> str:
+    return type(value)(value.upper())
+
+
+FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
+    "any": (1, 1, lambda value: value),
+    "empty": (1, 1, _empty),
+    "flatten": (1, 1, _flatten),
+    "guid": (1, 15, _guid),
+    "length": (1, 1, len),
+    "string": (1, 1, _string),
+    "take": (2, 2, lambda value, count: value[:count]),
+    "toLower": (1, 1, lambda value: type(value)(value.lower())),
+    "toUpper": (1, 1, _upper),
+    "union": (2, 15, _union),
+    "uniqueString": (1, 15, _hash),
+}
+"""Name → fewest arguments, most arguments, and what it does."""
+
+LAMBDAS: Final = frozenset({"filter", "map"})
+"""Functions whose second argument is a lambda; `deployment` runs them."""
+
+PLACES: Final[dict[str, tuple[int, int]]] = {
+    "environment": (0, 0),
+    "filter": (2, 2),
+    "loadJsonContent": (1, 1),
+    "loadTextContent": (1, 1),
+    "map": (2, 2),
+    "readEnvironmentVariable": (1, 2),
+    "resourceGroup": (0, 2),
+    "resourceId": (2, 15),
+    "subscription": (0, 1),
+    "subscriptionResourceId": (2, 15),
+    "tenant": (0, 0),
+}
+"""Functions that need to know where they stand: their fewest and most arguments. `deployment` runs them."""
+
+ENVIRONMENT: Final = {
+    "name": "AzureCloud",
+    "suffixes": {"storage": "core.windows.net"},
+    "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"},
+}
+
+
+def bounds(name: str) -> tuple[int, int] | None:
+    """Give the fewest and most arguments of a function, or None where it is unknown."""
+    if name in PLACES:
+        return PLACES[name]
+    if name in FUNCTIONS:
+        return FUNCTIONS[name][:2]
+    return None

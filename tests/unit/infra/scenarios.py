@@ -1,0 +1,51 @@
+"""The deployments that the checks look at: every environment's file, and the options that none of them takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.unit.infra.deployment import Deployment, Reader, evaluate, parameters_of
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+INFRA: Final = ROOT / "infra"
+_COMPUTE: Final = ["55555555-5555-5555-5555-555555555555", "66666666-6666-6666-6666-666666666666"]
+_APPLICATION: Final = "77777777-7777-7777-7777-777777777777"
+OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "own-everything": {"computePrincipalIds": _COMPUTE, "authClientId": _APPLICATION, "delivery": "push"},
+    "second-hub": {
+        "hubId": "second",
+        "workspaceName": "mlw-prod",
+        "workspaceResourceGroup": "rg-ml-prod",
+        "workspaceStorageAccountName": "stmlprod",
+        "landingAccountName": "stlandingprod",
+        "landingResourceGroup": "rg-data-prod",
+        "landingSubscriptionId": "88888888-8888-8888-8888-888888888888",
+        "existingLandingTopic": "evgt-stlandingprod",
+        "existingWorkspaceTopic": "evgt-mlw-prod",
+        "delivery": "http",
+        "authClientId": _APPLICATION,
+        "hashedKeys": {"ci": {"hash": "0" * 64, "roles": ["publisher"]}},
+        "alertEmails": ["ops@example.com"],
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One deployment, with its name and the parameters it got."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    deployment: Deployment
+
+
+def scenarios(read: Reader = Path.read_text) -> list[Scenario]:
+    """Evaluate all. Raises BicepError for the first template that is wrong."""
+    files = sorted((INFRA / "environments").glob("*.bicepparam"))
+    found = [(path.stem, parameters_of(path, {}, read)) for path in files]
+    azd = {"AZURE_ENV_NAME": "mine", "AZURE_LOCATION": "northeurope"}
+    found.append(("azd", parameters_of(INFRA / "main.bicepparam", azd, read)))
+    for name, options in OPTIONS.items():
+        found.append((name, {"environmentName": "any", "location": "westeurope", **options}))
+    return [Scenario(name, given, evaluate(INFRA / "main.bicep", given, read)) for name, given in found]

@@ -1,0 +1,198 @@
+"""Checks that the templates are safe: no keys, no secrets, nothing public, and no role more or less than is needed."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tests.unit.infra.bicep import File
+from tests.unit.infra.deployment import Deployment, Resource
+from tests.unit.infra.scenarios import INFRA, Scenario
+
+_STORAGE: Final = "Microsoft.Storage/storageAccounts"
+_SECRET: Final = re.compile(
+    r"AccountKey=|SharedAccessSignature|[?&]sig=|listKeys|listAccountSas|listServiceSas|listSecrets|-----BEGIN|"
+    r"DefaultEndpointsProtocol|password\s*:\s*'",
+    re.IGNORECASE,
+)
+_REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
+    _STORAGE: {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": True,
+    },
+    f"{_STORAGE}/blobServices/containers": {"publicAccess": "None"},
+    "Microsoft.EventGrid/topics": {"disableLocalAuth": True, "minimumTlsVersionAllowed": "1.2"},
+    "Microsoft.Insights/components": {"DisableLocalAuth": True},
+    "Microsoft.OperationalInsights/workspaces": {"features.disableLocalAuth": True},
+    "Microsoft.Web/sites": {"httpsOnly": True, "siteConfig.minTlsVersion": "1.2"},
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies": {"allow": False},
+    "Microsoft.KeyVault/vaults": {"enableRbacAuthorization": True, "enablePurgeProtection": True},
+    "Microsoft.MachineLearningServices/workspaces": {"systemDatastoresAuthMode": "Identity"},
+    "Microsoft.MachineLearningServices/workspaces/datastores": {"credentials.credentialsType": "None"},
+}
+"""Type of a resource → property under `properties` → the value it must have."""
+Grant = tuple[str, str, str]
+"""Who (app, delivery, compute), the role's name, and where (the last parts of the scope)."""
+
+
+def safe(scenario: Scenario) -> Iterator[str]:
+    """Give what is unsafe."""
+    deployment = scenario.deployment
+    for one in deployment.resources:
+        for path, wanted in _REQUIRED.get(one.type, {}).items():
+            value: Any = one.body["properties"]
+            for part in path.split("."):
+                value = value.get(part) if isinstance(value, Mapping) else None
+            if value != wanted:
+                yield f"{one.file}:{one.line}: {one.type} {path} is {value!r}, {wanted!r} is wanted"
+        text = json.dumps(one.body)
+        if found := _SECRET.search(text):
+            yield f"{one.file}:{one.line}: {found.group()!r} in a resource"
+    policies = {one.name.rpartition("/")[2] for one in deployment.of(f"{_site()}/basicPublishingCredentialsPolicies")}
+    if policies != {"ftp", "scm"}:
+        yield "publishing by password is not switched off for both ftp and scm"
+    if not any(one.name.endswith("/hub-seals/default") for one in deployment.of(_immutable())):
+        yield "the audit's seals have no immutability policy"
+    for identifier, count in Counter(one.id.lower() for one in deployment.resources).items():
+        if count > 1:
+            yield f"{identifier} is deployed {count} times"
+    yield from _names(deployment)
+    yield from _roles(scenario)
+    yield from _delivery(deployment)
+
+
+def _site() -> str:
+    return "Microsoft.Web/sites"
+
+
+def _immutable() -> str:
+    return f"{_STORAGE}/blobServices/containers/immutabilityPolicies"
+
+
+def clean(file: File, text: str) -> Iterator[str]:
+    """Give what must not stand in a template's own text."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _SECRET.search(line):
+            yield f"{file.path.name}:{number}: {found.group()!r} in a template"
+    for one in (*file.all("param"), *file.all("output")):
+        if re.search(r"secret|password|sas|accesskey|connectionstring", one.name, re.IGNORECASE):
+            if one.kind == "output" and one.name == "connectionString":
+                continue  # Application Insights': with local authentication off it is an address and no secret.
+            if one.name == "insightsConnectionString":
+                continue
+            yield f"{file.path.name}:{one.line}: {one.kind} {one.name!r} looks like a secret; identities need none"
+
+
+def _names(deployment: Deployment) -> Iterator[str]:
+    rules = {
+        _STORAGE: r"[a-z0-9]{3,24}",
+        "Microsoft.KeyVault/vaults": r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]",
+        "Microsoft.Authorization/roleAssignments": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "Microsoft.Web/sites": r"[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]",
+        "Microsoft.EventGrid/systemTopics": r"[A-Za-z0-9-]{3,128}",
+        "Microsoft.EventGrid/topics": r"[A-Za-z0-9-]{3,50}",
+        "Microsoft.MachineLearningServices/workspaces": r"[A-Za-z0-9][\w-]{2,32}",
+        f"{_STORAGE}/queueServices/queues": r"[a-z0-9](-?[a-z0-9]){2,62}",
+        f"{_STORAGE}/blobServices/containers": r"[a-z0-9](-?[a-z0-9]){2,62}",
+        f"{_STORAGE}/tableServices/tables": r"[A-Za-z][A-Za-z0-9]{2,62}",
+    }
+    for one in deployment.resources:
+        last = one.name.rpartition("/")[2]
+        if one.type in rules and not re.fullmatch(rules[one.type], last):
+            yield f"{one.file}:{one.line}: Azure takes no {one.type} of the name {last!r}"
+        if not one.type.startswith("Microsoft.Resources/") and "resourceGroups" not in one.id:
+            yield f"{one.file}:{one.line}: {one.type} would be deployed outside a resource group"
+
+
+def _grants(scenario: Scenario) -> Iterator[tuple[Grant, Resource]]:
+    names = {one["id"]: one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
+    people = {
+        "<app.properties.principalId>": "app",
+        "<delivery.properties.principalId>": "delivery",
+        **dict.fromkeys(scenario.parameters.get("computePrincipalIds", []), "compute"),
+    }
+    for one in scenario.deployment.of("Microsoft.Authorization/roleAssignments"):
+        properties = one.body["properties"]
+        role = str(properties["roleDefinitionId"]).rpartition("/")[2]
+        where = one.scope.partition("/providers/")[2]
+        yield (people.get(properties["principalId"], "?"), names.get(role, role), where), one
+
+
+def _expected(scenario: Scenario) -> set[Grant]:
+    deployment, given = scenario.deployment, scenario.parameters
+    settings = next(
+        one.body["properties"]
+        for one in deployment.of("Microsoft.Web/sites/config")
+        if one.name.endswith("/appsettings")
+    )
+    (hub,) = (one for one in deployment.of(_STORAGE) if one.file == "hub-storage.bicep")
+    account, landing = f"{_STORAGE}/{hub.name}", f"{_STORAGE}/{settings['HUB_DATA_ACCOUNT']}"
+    workspace = f"Microsoft.MachineLearningServices/workspaces/{settings['AZUREML_WORKSPACE_NAME']}"
+    (topic,) = deployment.of("Microsoft.EventGrid/topics")
+    (insights,) = deployment.of("Microsoft.Insights/components")
+    expected = {
+        ("app", "Storage Blob Data Owner", account),
+        ("app", "Storage Queue Data Contributor", account),
+        ("app", "Storage Table Data Contributor", account),
+        ("app", "Storage Blob Data Reader", landing),
+        (
+            "app",
+            "Storage Blob Data Contributor",
+            f"{landing}/blobServices/default/containers/{settings['HUB_DATA_CONTAINER']}",
+        ),
+        ("app", "AzureML Data Scientist", workspace),
+        ("app", "Monitoring Reader", workspace),
+        ("app", "Monitoring Metrics Publisher", f"Microsoft.Insights/components/{insights.name}"),
+        ("app", "EventGrid Data Sender", f"Microsoft.EventGrid/topics/{topic.name}"),
+        ("delivery", "Storage Queue Data Message Sender", f"{account}/queueServices/default/queues/hub-events"),
+        ("delivery", "Storage Blob Data Contributor", f"{account}/blobServices/default/containers/hub-dead-letters"),
+    }
+    accounts = {name.split("_")[2] for name in settings if re.fullmatch(r"HUB_ACCOUNT_\w+?__blobServiceUri", name)}
+    for name in accounts - {settings["HUB_DATA_ACCOUNT"].upper()}:
+        expected.add(("app", "Storage Blob Data Contributor", f"{_STORAGE}/{name.lower()}"))
+    if given.get("registryName"):
+        registry = f"Microsoft.MachineLearningServices/registries/{given['registryName']}"
+        expected.add(("app", "AzureML Registry User", registry))
+    if given.get("computePrincipalIds"):
+        expected.add(("compute", "Storage Blob Data Reader", landing))
+        expected.add(("compute", "Storage Blob Data Contributor", f"{landing}/blobServices/default/containers/scored"))
+    return expected
+
+
+def _roles(scenario: Scenario) -> Iterator[str]:
+    found = {grant for grant, _ in _grants(scenario)}
+    expected = _expected(scenario)
+    for who, role, where in sorted(expected - found):
+        yield f"{who} has no role {role!r} on {where}"
+    for who, role, where in sorted(found - expected):
+        yield f"{who} has role {role!r} on {where or 'a whole resource group'}, which it does not need"
+    for _, one in _grants(scenario):
+        if one.body["properties"].get("principalType") != "ServicePrincipal":
+            yield f"{one.file}:{one.line}: without principalType a fresh identity may not be found yet"
+
+
+def _delivery(deployment: Deployment) -> Iterator[str]:
+    (app,) = deployment.of("Microsoft.Web/sites")
+    identity = next(
+        one.id for one in deployment.of("Microsoft.ManagedIdentity/userAssignedIdentities") if one.symbol == "delivery"
+    )
+    if identity in app.body["identity"]["userAssignedIdentities"]:
+        yield "the app has the identity of the delivery"
+    for one in deployment.resources:
+        topic = one.type in {"Microsoft.EventGrid/systemTopics", "Microsoft.EventGrid/topics"}
+        if topic and list(one.body["identity"]["userAssignedIdentities"]) != [identity]:
+            yield f"topic {one.name} does not have the identity that delivers, or has more"
+        if one.type.endswith("/eventSubscriptions"):
+            for part in ("deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"):
+                used = one.body["properties"].get(part)
+                if used and used["identity"].get("userAssignedIdentity") != identity:
+                    yield f"{one.name}: {part} is not by the identity that delivers"
+
+
+def roles_used(found: list[Scenario]) -> set[str]:
+    """Give the names of the roles that any scenario assigns."""
+    return {grant[1] for scenario in found for grant, _ in _grants(scenario)}

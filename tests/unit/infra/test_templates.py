@@ -1,0 +1,232 @@
+"""The templates fit Azure's models and the code, and are safe; and a mistake planted in them is found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.infra.checks import problems
+from tests.unit.infra.code import Code
+from tests.unit.infra.deployment import evaluate
+from tests.unit.infra.scenarios import INFRA, OPTIONS, ROOT, scenarios
+from tests.unit.infra.security import roles_used
+
+
+@pytest.fixture(scope="module")
+def code() -> Code:
+    return Code.read(ROOT)
+
+
+def test_nothing_is_wrong(code: Code) -> None:
+    assert problems(code) == []
+
+
+MISTAKES = {
+    "a property misspelt": (
+        "modules/hub-storage.bicep",
+        "allowSharedKeyAccess: false",
+        "allowSharedKeysAccess: false",
+        "allowSharedKeysAccess: there is no such property",
+    ),
+    "a property in the wrong case": (
+        "modules/app.bicep",
+        "serverFarmId: plan.id",
+        "serverfarmId: plan.id",
+        "serverfarmId: there is no such property; serverFarmId is meant",
+    ),
+    "a value of the wrong type": (
+        "modules/hub-storage.bicep",
+        "deleteRetentionPolicy: { enabled: true, days: 14 }\n  }\n}\n\nresource containers",
+        "deleteRetentionPolicy: { enabled: true, days: '14' }\n  }\n}\n\nresource containers",
+        "'14' was found",
+    ),
+    "a value that is none of the known ones": (
+        "modules/topic.bicep",
+        "inputSchema: 'CloudEventSchemaV1_0'",
+        "inputSchema: 'CloudEventSchema'",
+        "'CloudEventSchema' is none of",
+    ),
+    "a needed property left out": (
+        "modules/alerts.bicep",
+        "    enabled: true\n    severity: 2\n    evaluationFrequency: 'PT1H'\n",
+        "    enabled: true\n    evaluationFrequency: 'PT1H'\n",
+        "severity: is needed",
+    ),
+    "a property that only Azure sets": (
+        "modules/app.bicep",
+        "httpsOnly: true\n",
+        "httpsOnly: true\n    defaultHostName: name\n",
+        "defaultHostName: only Azure sets this property",
+    ),
+    "an output that a resource does not have": (
+        "modules/identity.bicep",
+        "app.properties.clientId",
+        "app.properties.clientID",
+        "has no properties.clientID",
+    ),
+    "a name declared nowhere": (
+        "modules/app.bicep",
+        "version: pythonVersion }",
+        "version: pythonVersions }",
+        "'pythonVersions' is declared nowhere",
+    ),
+    "a module's parameter forgotten": (
+        "main.bicep",
+        "    hubTopicName: topic.outputs.topicName\n",
+        "",
+        "parameter 'hubTopicName' is needed",
+    ),
+    "an output of a module that does not exist": (
+        "main.bicep",
+        "functionAppId: app.outputs.id",
+        "functionAppId: app.outputs.identifier",
+        "there is no property 'identifier'",
+    ),
+    "a name that is known only while deploying": (
+        "main.bicep",
+        "scope: resourceGroup(landingSubscription, landingGroup)\n  params: {\n    topic: 'storage'",
+        "scope: resourceGroup(landingSubscription, landingAccess.outputs.topicName)\n  params: {\n    topic: 'storage'",
+        "must be known before the deployment",
+    ),
+    "a bracket lost": (
+        "modules/topic.bicep",
+        "  tags: tags\n  identity: {",
+        "  tags: tags\n  identity: ",
+        "is expected",
+    ),
+    "shared keys allowed": (
+        "modules/hub-storage.bicep",
+        "allowSharedKeyAccess: false",
+        "allowSharedKeyAccess: true",
+        "allowSharedKeyAccess is True, False is wanted",
+    ),
+    "a public container": (
+        "modules/landing-access.bicep",
+        "publicAccess: 'None'",
+        "publicAccess: 'Blob'",
+        "publicAccess is 'Blob', 'None' is wanted",
+    ),
+    "a key in an output": (
+        "modules/hub-storage.bicep",
+        "output id string = account.id",
+        "output id string = account.id\noutput key string = account.listKeys().keys[0].value",
+        "'listKeys' in a template",
+    ),
+    "a role too wide": (
+        "modules/landing-access.bicep",
+        "  name: guid(account.id, hubId, 'app', roles.storageBlobDataReader.id)\n  scope: account\n",
+        "  name: guid(account.id, hubId, 'app', roles.storageBlobDataReader.id)\n",
+        "on a whole resource group, which it does not need",
+    ),
+    "a role forgotten": (
+        "modules/hub-storage.bicep",
+        "  roles.storageTableDataContributor.id\n",
+        "",
+        "app has no role 'Storage Table Data Contributor'",
+    ),
+    "delivery without its role": (
+        "modules/hub-storage.bicep",
+        "  scope: eventsQueue\n",
+        "  scope: account\n",
+        "delivery has no role 'Storage Queue Data Message Sender'",
+    ),
+    "a poison queue not declared": (
+        "storage.json",
+        '"hub-work-poison"',
+        '"hub-works-poison"',
+        "queue 'hub-work-poison' of function",
+    ),
+    "a table not declared": ("storage.json", '"journal", ', "", "table 'journal' that the code uses is not declared"),
+    "a subscription to a queue that nobody reads": (
+        "subscriptions.json",
+        '"queue": "hub-events"',
+        '"queue": "hub-event"',
+        "no function reads queue 'hub-event'",
+    ),
+    "a subscription to a function that is none": (
+        "subscriptions.json",
+        '"function": "events_push"',
+        '"function": "event_push"',
+        "'event_push' is no function with an Event Grid trigger",
+    ),
+    "a dead-letter container not declared": (
+        "subscriptions.json",
+        '"container": "hub-dead-letters"',
+        '"container": "dead-letters"',
+        "its dead-letter container is not declared",
+    ),
+    "a setting forgotten": (
+        "main.bicep",
+        "        AZUREML_RESOURCE_GROUP: workspaceGroup\n",
+        "",
+        "the code needs setting AZUREML_RESOURCE_GROUP; no app setting gives it",
+    ),
+    "a setting misspelt": (
+        "modules/app.bicep",
+        "HUB_WORK_QUEUE: 'hub-work'",
+        "HUB_WORKQUEUE: 'hub-work'",
+        "a trigger names %HUB_WORK_QUEUE%; no app setting gives it",
+    ),
+    "an address of the identity forgotten": (
+        "modules/app.bicep",
+        "      HUB_STORAGE__queueServiceUri: queueUri\n",
+        "",
+        "app setting HUB_STORAGE__queueServiceUri is missing",
+    ),
+    "a setting that the plan refuses": (
+        "modules/app.bicep",
+        "      HUB_ID: hubId\n",
+        "      HUB_ID: hubId\n      FUNCTIONS_WORKER_RUNTIME: 'python'\n",
+        "FUNCTIONS_WORKER_RUNTIME is not for Flex Consumption",
+    ),
+    "always ready for a function that is none": (
+        "environments/prod.bicepparam",
+        "function:events_queue",
+        "function:event_queue",
+        "always ready 'function:event_queue': there is no such function",
+    ),
+    "publishing by password left on": (
+        "modules/app.bicep",
+        "name: 'scm'\n  properties: { allow: false }",
+        "name: 'scm'\n  properties: { allow: true }",
+        "allow is True, False is wanted",
+    ),
+    "a datastore that points elsewhere": (
+        "modules/workspace-access.bicep",
+        "containerName: dataContainer",
+        "containerName: 'data'",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_is_found(mistake: str, code: Code) -> None:
+    name, right, wrong, says = MISTAKES[mistake]
+    target = INFRA / name
+    assert right in target.read_text(), f"{name} no longer holds what this test alters: {right!r}"
+
+    def read(path: Path) -> str:
+        text = path.read_text()
+        return text.replace(right, wrong, 1) if path.resolve() == target else text
+
+    found = problems(code, read)
+    assert any(says in one for one in found), found
+    assert found
+
+
+def test_two_hubs_on_one_workspace_do_not_collide() -> None:
+    second = OPTIONS["second-hub"]
+    shared = {key: value for key, value in second.items() if key not in {"hubId", "alertEmails"}}
+    given = {"environmentName": "any", "location": "westeurope", **shared}
+    one, other = (
+        {resource.id: resource.type for resource in evaluate(INFRA / "main.bicep", {**given, "hubId": hub}).resources}
+        for hub in ("first", "second")
+    )
+    common = {name.rpartition("/")[2] for name in set(one) & set(other)}
+    assert common == {"scored"}, "only the container of results is shared; asking for it twice changes nothing"
+
+
+def test_every_role_that_is_listed_is_assigned_somewhere() -> None:
+    listed = {one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
+    assert roles_used(scenarios()) == listed
