@@ -285,7 +285,7 @@ def _view(job: Any) -> JobView:
     studio = getattr((job.services or {}).get("Studio"), "endpoint", "") or ""
     return JobView(
         name=str(job.name),
-        status=str(job.status),
+        status=str(getattr(job.status, "value", job.status)),
         error=redacted(str(getattr(job, "error", "") or "")),
         tags=dict(job.tags or {}),
         experiment=str(job.experiment_name or ""),
