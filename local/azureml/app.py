@@ -11,14 +11,21 @@ from aiohttp import web
 
 from local.azureml.assets import Assets
 from local.azureml.command_runner import CommandRunner, Nodes
+from local.azureml.deployments import OnlineDeployments
 from local.azureml.environments import Environments
 from local.azureml.events import Events
+from local.azureml.faults import Faults
 from local.azureml.history import History
 from local.azureml.inputs import Resolver
 from local.azureml.jobs import Jobs
+from local.azureml.metrics import Metrics
 from local.azureml.node import Node
+from local.azureml.online import OnlineEndpoints
+from local.azureml.operations import Operations
+from local.azureml.router import Router
 from local.azureml.routes import Routes, read_call
 from local.azureml.runs import Runs
+from local.azureml.serving import Serving
 from local.azureml.state import State
 from local.azureml.storage import Storage, StorageError
 from local.azureml.tracking import Tracking
@@ -47,39 +54,64 @@ class Emulator:
         self.jobs = Jobs(cloud, self.runs, self.environments)
         self.nodes = Nodes()
         node = Node(cloud, self.runs, self.assets, self.storage, self.resolver, self.environments, self.workspace)
-        self.commands = CommandRunner(self.runs, node, self.nodes, self.tracking)
+        self.faults = Faults()
+        self.commands = CommandRunner(self.runs, node, self.nodes, self.tracking, self.faults)
         self.jobs.register("Command", self.commands)
         self.history = History(self.runs, self.storage, self.resolver)
+        self.operations = Operations(cloud, self.state, self.faults)
+        self.endpoints = OnlineEndpoints(cloud, self.state, self.operations, self.workspace.tokens)
+        serving = Serving(cloud, self.assets, self.storage, self.resolver, self.environments, self.workspace)
+        self.deployments = OnlineDeployments(cloud, self.state, self.endpoints, self.operations, serving, self.events)
+        self.metrics = Metrics(self.state, self.endpoints)
+        self.router = Router(self.endpoints, self.deployments, self.metrics)
         self.arm, self.subscription, self.plain, self.run_history = Routes(), Routes(), Routes(), Routes()
         self.workspace.serve(self.arm, self.plain)
         self.assets.serve(self.arm)
         self.jobs.serve(self.arm, self.subscription)
         self.history.serve(self.run_history)
+        self.faults.serve(self.plain)
+        self.operations.serve(self.subscription)
+        self.endpoints.serve(self.arm)
+        self.deployments.serve(self.arm)
+        self.metrics.serve(self.arm)
         self._tasks: list[asyncio.Task[None]] = []
 
     def application(self) -> web.Application:
         """Give the web application; it is for both ports."""
         app = web.Application(client_max_size=_BODY, middlewares=[_answered])
-        app.router.add_route("*", "/{path:.*}", self._dispatch)
+        app.router.add_route("*", "/{path:.*}", self._handle)
         return app
 
     async def start(self) -> None:
         """Make what storage needs, and take up the jobs that had not ended."""
         await self.workspace.ready()
-        self._tasks.append(asyncio.create_task(self.events.deliver()))
+        self._tasks += [asyncio.create_task(self.events.deliver()), asyncio.create_task(self.metrics.save())]
         for document in self.runs.unfinished():
             name, properties = document["job"]["name"], document["job"]["properties"]
             self.jobs.runner(properties["jobType"]).start(name)
+        self.endpoints.resume()
+        self.deployments.resume()
 
     async def stop(self) -> None:
         """End jobs' processes and servers; what had not ended is taken up by the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.operations.stop()
+        await self.router.stop()
+        await self.deployments.stop()
         await self.commands.stop()
+        self.metrics.flush()
         await self.tracking.stop()
         await self.storage.close()
         self.state.close()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer, unless a fault that was set loses the answer after the effect."""
+        response = await self._dispatch(request)
+        if self.faults.strike("lost", f"{request.method} {request.path}") and request.transport is not None:
+            request.transport.abort()
+        return response
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         path = request.path
@@ -90,7 +122,12 @@ class Emulator:
         found = self.plain.find(request.method, request.raw_path.partition("?")[0])
         if found:
             return await found[0](await read_call(request, found[1]))
+        struck = await self.faults.before(f"{request.method} {path}")
+        if struck is not None:
+            return struck
         service, _, rest = lower.strip("/").partition("/")
+        if service == "online":
+            return await self.router.serve(request, path.strip("/").partition("/")[2])
         if service == "mlflow":
             version, _, rest = rest.partition("/")
             if f"/{rest}".startswith(workspace + "/"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from local.azureml.commands import seconds
+from local.azureml.faults import Faults
 from local.azureml.node import Node, Prepared
 from local.azureml.runs import ENDED, Runs
 from local.azureml.storage import StorageError
@@ -43,7 +44,8 @@ class CommandRunner:
     away; one whose command had ended is only finished: its exit code was kept before anything else.
     """
 
-    def __init__(self, runs: Runs, node: Node, nodes: Nodes, tracking: Tracking) -> None:
+    def __init__(self, runs: Runs, node: Node, nodes: Nodes, tracking: Tracking, faults: Faults) -> None:
+        self._faults = faults
         self._runs, self._node, self._nodes, self._tracking = runs, node, nodes, tracking
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancelled: dict[str, asyncio.Event] = {}
@@ -104,6 +106,7 @@ class CommandRunner:
             self._runs.set_status(name, "Canceled")
             return
         try:
+            await self._faults.job(name)
             code, ending = await self._run(name, document["job"]["properties"])
         finally:
             self._nodes.release()

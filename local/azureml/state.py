@@ -77,6 +77,13 @@ class State:
             )
         return [json.loads(row[0]) for row in rows]
 
+    def named(self, kind: str, parent: str = "") -> list[tuple[str, Json]]:
+        """Give name and document of those of a kind and parent, newest first."""
+        rows = self._db.execute(
+            "SELECT name, body FROM documents WHERE kind = ? AND parent = ? ORDER BY seq DESC", (kind, parent)
+        )
+        return [(row[0], json.loads(row[1])) for row in rows]
+
     def enqueue(self, event: Json) -> None:
         """Add an event to the outbox."""
         self._db.execute("INSERT INTO outbox (body) VALUES (?)", (json.dumps(event),))

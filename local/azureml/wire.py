@@ -81,7 +81,7 @@ def touched(data: Json) -> Json:
     return {**data, "lastModifiedAt": now()}
 
 
-def resource(identity: str, kind: str, properties: Json, data: Json | None = None, **more: Any) -> Json:
+def resource(identity: str, kind: str, properties: Json, data: Json | None = None, /, **more: Any) -> Json:
     """Give a resource: `identity` is its ARM id, whose last part is its name; `kind` such as jobs."""
     return {
         "id": identity,

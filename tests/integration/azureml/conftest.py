@@ -71,6 +71,7 @@ def laptop(azurite: Cloud) -> Iterator[Laptop]:
         "environments": {
             "plain": sys.executable,
             "tracked": "mlflow",
+            "served": "serving",
             "absent": "/nowhere/bin/python",
         },
         "images": {"plain-image*": sys.executable},
@@ -162,3 +163,18 @@ def blobs(laptop: Laptop) -> Callable[[str, str, str], dict[str, bytes]]:
             }
 
     return read
+
+
+@pytest.fixture
+def fault(laptop: Laptop) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Set faults; they are gone after the test."""
+    url = f"http://127.0.0.1:{laptop.cloud.azureml_port}/control/faults"
+
+    def send(method: str, body: dict[str, Any]) -> None:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    yield lambda given: send("POST", given)
+    send("DELETE", {})

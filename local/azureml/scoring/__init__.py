@@ -1,0 +1,1 @@
+"""What runs inside deployments, by the Python of their environment: never imported by the emulator."""
