@@ -7,7 +7,7 @@ RUNTIME := azure-functions-runtime==1.3.0
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup up down demo test lint format schema clean
+.PHONY: help setup up down demo test lint format schema package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -72,6 +72,13 @@ schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
 	@mkdir -p schema
 	@$(BIN)/python -m shared.automations.schema > $(STAMPS)/schema.json
 	@mv $(STAMPS)/schema.json schema/automation.schema.json
+
+package: $(STAMPS)/app ## builds out/package.zip, what is deployed, with its bill of materials (PACKAGE_PYTHON: the Python it is for)
+	@$(BIN)/python tools/package.py $(if $(PACKAGE_PYTHON),--python $(PACKAGE_PYTHON))
+
+lock: $(STAMPS)/app ## pins what requirements.txt brings along, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links requirements.txt -o infra/requirements.lock
 
 lint: $(STAMPS)/app ## ruff and mypy
 	@$(BIN)/ruff check .
