@@ -46,6 +46,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reading = True
         self._drained: asyncio.Future[None] | None = None
+        self._pipe: tuple[Body, Channel] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -53,12 +54,38 @@ class Channel(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Keep what came; ask the other side to wait where too much is kept."""
+        """Keep what came, or pass it on; ask the other side to wait where too much is kept."""
+        if self._pipe is not None and not self.data:
+            data = self._pass(data)
         self.data = self.data + data if self.data else data
         if len(self.data) > _HIGH and self._reading and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
-        self.wake.ring()
+        if self._pipe is None or self.data:
+            self.wake.ring()
+
+    def _pass(self, data: bytes) -> bytes:
+        """Pass on what belongs to the body, and give the rest; wakes nobody before its end or a full target."""
+        assert self._pipe is not None
+        body, target = self._pipe
+        count = body.feed(data)
+        target.write(data[:count] if count < len(data) else data)
+        if body.done or target.is_full:
+            self.wake.ring()
+        if target.is_full and self._reading and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
+        return data[count:]
+
+    def pipe(self, body: Body | None, target: "Channel") -> None:
+        """Pass on what comes of a body without waking anybody; None ends that."""
+        self._pipe = None if body is None else (body, target)
+        self._resume()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the other side takes no more for now."""
+        return self._drained is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remember that nothing more comes."""

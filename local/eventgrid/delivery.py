@@ -22,7 +22,7 @@ from local.eventgrid.subscriptions import Subscription
 
 logger = logging.getLogger("eventgrid.delivery")
 
-CONCURRENT: Final = 16
+CONCURRENT: Final = 8
 """Requests of a subscription at once."""
 KEPT_IN_MEMORY: Final = 10_000
 """Events of a subscription whose content is kept at hand; that of others is read again when they are due."""

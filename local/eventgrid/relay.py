@@ -249,12 +249,22 @@ class _Pair:
         """Send an answer on as it comes, and the rest of the request; tells whether both connections stay."""
         client, body = self.client, Body.of_response(response, request.method)
         client.write(response.raw)
+        try:
+            return await self._pass_both(body, sent, upstream, response, request)
+        finally:
+            upstream.pipe(None, client)
+
+    async def _pass_both(self, body: Body, sent: Body, upstream: Channel, response: Response, request: Request) -> bool:
+        client = self.client
         while not (body.done and sent.done):
             moved = False
             if not body.done and (data := upstream.take(body)):
                 client.write(data)
+                moved = True
+            if client.is_full:
                 await client.drain(PATIENCE)
                 moved = True
+            upstream.pipe(None if body.done else body, client)
             if not sent.done and (data := client.take(sent)):
                 upstream.write(data)
                 await upstream.drain(PATIENCE)
@@ -265,7 +275,12 @@ class _Pair:
                 return False
             if upstream.closed and not upstream.data:
                 return False
-            await client.wake.wait(PATIENCE)
+            before = body.size
+            try:
+                await client.wake.wait(PATIENCE)
+            except TimeoutError:
+                if body.size == before:  # what is piped wakes nobody
+                    raise
         return stays_open(response.headers) and stays_open(request.headers)
 
     async def whole(self, request: Request, upstream: Channel, response: Response) -> bytes:
