@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.unit.infra.bicep import BicepError, Declaration, File, Node, parse
+from tests.unit.infra.bicep import parse
 from tests.unit.infra.functions import ENVIRONMENT, FUNCTIONS, LAMBDAS, FunctionError, Runtime
 from tests.unit.infra.names import Names
+from tests.unit.infra.tree import BicepError, Declaration, File, Node
 
 SUBSCRIPTION: Final = "33333333-3333-3333-3333-333333333333"
 TENANT: Final = "44444444-4444-4444-4444-444444444444"

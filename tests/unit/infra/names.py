@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.infra.bicep import BicepError, Declaration, File, Node
 from tests.unit.infra.functions import bounds
+from tests.unit.infra.tree import BicepError, Declaration, File, Node
 
 
 class Names:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tests.unit.infra.bicep import File
 from tests.unit.infra.deployment import Deployment, Resource
 from tests.unit.infra.scenarios import INFRA, Scenario
+from tests.unit.infra.tree import File
 
 _STORAGE: Final = "Microsoft.Storage/storageAccounts"
 _SECRET: Final = re.compile(

@@ -8,6 +8,7 @@ import tree_sitter
 import tree_sitter_bicep
 
 from tests.unit.infra import bicep
+from tests.unit.infra.tree import BicepError
 
 INFRA = Path(__file__).resolve().parents[3] / "infra"
 TEMPLATES = sorted(INFRA.rglob("*.bicep"))
@@ -63,6 +64,6 @@ def test_the_public_grammar_takes_it(path: Path) -> None:
     ],
 )
 def test_what_is_no_bicep_is_refused_with_its_line(text: str, says: str) -> None:
-    with pytest.raises(bicep.BicepError) as caught:
+    with pytest.raises(BicepError) as caught:
         bicep.parse(text, Path("x.bicep"))
     assert str(caught.value).startswith(says)
