@@ -54,6 +54,7 @@ class Champion(Model):
     tolerance: Tolerance = Field(
         default=gates.Tolerance(),
         description="How much worse is as good: 1% of the champion's value, or a number in the metric's unit.",
+        json_schema_extra={"default": "0%"},
     )
     when_none: Literal["pass-with-note", "refuse"] = Field(
         default="pass-with-note", description="What happens when nothing is live to compare with."
@@ -72,6 +73,7 @@ class Business(Model):
     tolerance: Tolerance = Field(
         default=gates.Tolerance(),
         description="How much worse than the champion is as good.",
+        json_schema_extra={"default": "0%"},
     )
     threshold: Measure | None = Field(default=None, description="What the challenger's own value must keep.")
     when_none: Literal["pass-with-note", "refuse"] = Field(
@@ -183,7 +185,11 @@ class Analysis(Model):
     p99_latency: Latency | None = None
     custom: dict[str, CustomMetric] = Field(default_factory=dict, description="Metrics of the team's own, by name.")
     min_requests: int = Field(default=1, ge=1, description="With fewer requests nothing can be told.")
-    settle: Duration = Field(default=Rules().settle, description="Metrics come late: a window counts so long after.")
+    settle: Duration = Field(
+        default=Rules().settle,
+        description="Metrics come late: a window counts so long after.",
+        json_schema_extra={"default": "3m"},
+    )
     inconclusive: Literal["hold", "rollback"] = Field(
         default="hold", description="What happens when it cannot be told whether it does well."
     )

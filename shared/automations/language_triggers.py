@@ -143,6 +143,7 @@ class Drift(Model):
     persists: PersistsText = Field(
         default=Persists(1, 1),
         description="In so many of the last windows, such as 2 of 3.",
+        json_schema_extra={"default": "1 of 1"},
     )
     min_samples: int = Field(default=0, ge=0, description="A window with fewer rows says nothing.")
     major_share: Percent = Field(
