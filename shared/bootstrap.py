@@ -22,11 +22,14 @@ from shared.engine.acts import Acts
 from shared.engine.gather import Gatherer
 from shared.engine.run import Engine
 from shared.intake.accept import Intake
+from shared.intake.probing import Probes
+from shared.intake.ticking import Triggers
 from shared.intake.undelivered import Undelivered
 from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections
 from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Journal
+from shared.ledger.marks import Marks
 from shared.ledger.protocol import Store
 from shared.ledger.records import Activity
 from shared.ledger.switches import Switches
@@ -37,6 +40,7 @@ from shared.settings import Connection, Settings
 from shared.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parent.parent
+"""The app's folder: what HUB_ROOT does not say otherwise."""
 Clock = Callable[[], datetime]
 
 
@@ -56,10 +60,13 @@ class Hub:
     acts: Acts
     letters: DeadLetters
     undelivered: Undelivered
+    triggers: Triggers
+    probes: Probes
     switches: Switches
     admission: Admission
     sweep: Sweep
     azureml: AzureML
+    data: Data
     clock: Clock
 
     async def work(self, message: str) -> None:
@@ -87,8 +94,11 @@ def wire(
         activities,
         store.blobs,
         frozenset({(settings.data_account, settings.data_container)}),
+        f"{settings.hub_id}-",
     )
-    intake = Intake(journal, collections, activities, rulebook, letters, settings.hub_id)
+    triggers = Triggers(Marks(store), rulebook)
+    probes = Probes(store, data, settings.data_account, settings.data_container)
+    intake = Intake(journal, collections, activities, rulebook, letters, triggers, probes, settings.hub_id)
     context = Context(settings, store, data, azureml, contents)
 
     async def announce(model: str, version: str, tags: dict[str, str], now: datetime) -> None:
@@ -131,10 +141,13 @@ def wire(
         acts=Acts(activities),
         letters=letters,
         undelivered=undelivered,
+        triggers=triggers,
+        probes=probes,
         switches=switches,
         admission=admission,
         sweep=sweep,
         azureml=azureml,
+        data=data,
         clock=clock,
     )
 
@@ -176,7 +189,8 @@ async def hub() -> Hub:
 def _from_environment() -> Hub:
     from shared.ledger.azure import AzureStore
 
-    settings = Settings.read(os.environ, ROOT)
+    root = Path(os.environ.get("HUB_ROOT") or ROOT).resolve()
+    settings = Settings.read(os.environ, root)
     accounts = {name: _blob_client(connection) for name, connection in settings.accounts.items()}
     azureml = AzureMLClient(
         settings.subscription, settings.resource_group, settings.workspace, settings.mlflow_tracking_uri

@@ -73,6 +73,17 @@ class EventsQuery(PageQuery):
     )
 
 
+class WhyQuery(Asked):
+    """What is to be explained."""
+
+    subject: str = Field(
+        min_length=1,
+        max_length=2048,
+        description="An event's subject or id, a blob's address or container/path, models/name:version, a run, "
+        "an activity, a collection.",
+    )
+
+
 class Health(Given):
     """The app answers."""
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from shared.api import acting, reading, receiving
+from shared.api import acting, asking, reading, receiving
 from shared.api.models import (
     ACTIVITY,
     AUTOMATION,
+    CLAIM,
     COLLECTION,
     ActivitiesQuery,
     ActivityView,
@@ -28,9 +29,11 @@ from shared.api.models import (
     RunRequest,
     Started,
     Status,
+    WhyQuery,
 )
 from shared.api.openapi import document
 from shared.api.routes import Call, Reply, Route
+from shared.why.answer import Why
 
 _NAME = {"name": (AUTOMATION, "An automation's name.")}
 _ACTIVITY = {"id": (ACTIVITY, "An activity's id.")}
@@ -212,6 +215,28 @@ _ALL: Final[tuple[Route, ...]] = (
         reading.events,
         Page[EventView],
         query=EventsQuery,
+    ),
+    Route(
+        "event_why",
+        "GET",
+        "events/{id}/why",
+        "reader",
+        "Why an event did what it did, or nothing",
+        asking.why_event,
+        Why,
+        values={"id": (CLAIM, "An event's id in the ledger.")},
+        problems=(404,),
+    ),
+    Route(
+        "why",
+        "GET",
+        "why",
+        "reader",
+        "Why something happened, or did not",
+        asking.why,
+        Why,
+        query=WhyQuery,
+        problems=(404,),
     ),
     Route(
         "events_post",

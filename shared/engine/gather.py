@@ -103,6 +103,7 @@ class Gatherer:
             members = await self._collections.frozen(files.blob)
             fail = head.closed_by if head.closed_by.startswith("incomplete: ") else ""
             identifier = await self._open(head, _cause(name, head, members), files, fail)
+            await self._collections.note(name, head.generation, identifier)
             logger.info(
                 "collection %s generation %d closed (%s): %d files, activity %s",
                 name,

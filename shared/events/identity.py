@@ -25,11 +25,11 @@ def claim(event: Event) -> str:
     if isinstance(facts, ModelRegistered):
         return model_claim(facts.workspace, facts.name, facts.version)
     if isinstance(facts, RunStatusChanged):
-        return claim_name(_run_subject(facts.workspace, facts.run), f"{kind}\0{facts.status}\0{facts.breach}")
+        return claim_name(run_subject(facts.workspace, facts.run), f"{kind}\0{facts.status}\0{facts.breach}")
     if isinstance(facts, RunCompleted):
-        return claim_name(_run_subject(facts.workspace, facts.run), kind)
+        return claim_name(run_subject(facts.workspace, facts.run), kind)
     if isinstance(facts, DatasetDriftDetected):
-        return claim_name(_run_subject(facts.workspace, facts.run), f"{kind}\0{facts.monitor}")
+        return claim_name(run_subject(facts.workspace, facts.run), f"{kind}\0{facts.monitor}")
     return claim_name(f"{event.source}\0{event.subject}", f"{event.type}\0{event.id}")
 
 
@@ -43,6 +43,6 @@ def blob_subject(account: str, container: str, path: str) -> str:
     return f"blob\0{account}\0{container}\0{path}"
 
 
-def _run_subject(workspace: str, run: str) -> str:
+def run_subject(workspace: str, run: str) -> str:
     """Name a run. A workspace is the same in whatever case its name comes, as in every ARM id."""
     return f"run\0{workspace.lower()}\0{run}"

@@ -7,6 +7,7 @@ next one too, which drops what an earlier frozen list holds. So a file is in exa
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -192,6 +193,18 @@ class Collections:
         except NotFoundError:
             return ()
 
+    async def note(self, name: str, generation: int, activity: str) -> None:
+        """Remember which activity a generation became, so that it can be asked for later."""
+        with contextlib.suppress(AlreadyExistsError):
+            await self._blobs.put(_opened(name, generation), activity.encode(), absent=True, content_type="text/plain")
+
+    async def opened(self, name: str, generation: int) -> str:
+        """Give the activity that a generation became, "" while it became none."""
+        try:
+            return (await self._blobs.get(_opened(name, generation))).decode()
+        except NotFoundError:
+            return ""
+
     async def advance(self, name: str, head: Head, etag: str, now: datetime, first_look: timedelta) -> None:
         """Begin the next generation: idle, or open where writers have put something there meanwhile."""
         following = msgspec.structs.replace(
@@ -220,6 +233,10 @@ def _takes(head: Head, generation: int) -> bool:
     if head.state == "closing":
         return generation == head.generation + 1
     return head.state == "open" and generation == head.generation
+
+
+def _opened(name: str, generation: int) -> str:
+    return f"collections/{name}/{generation}.activity"
 
 
 def _partition(name: str, generation: int, shard: int) -> str:

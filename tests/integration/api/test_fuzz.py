@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -49,10 +49,20 @@ def test_nothing_that_is_sent_breaks_it(served: Any, site: Any, name: str, mode:
         return
 
     @seed(SEED)
-    @settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=CASES,
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
-        case.call_and_validate(headers={"x-functions-key": site.cloud.keys["hub"]}, checks=CHECKS, timeout=60)
+        given = {"x-functions-key": site.cloud.keys["hub"]}
+        response = case.call(headers=given, timeout=60)
+        if response.status_code == 404 and "problem" not in response.headers.get("content-type", [""])[0]:
+            return  # the host's own: a path with a slash or a dot in it is another address
+        case.validate_response(response, checks=CHECKS, headers=given)
 
     send()
 
