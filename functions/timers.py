@@ -10,5 +10,15 @@ timers = func.Blueprint()
 @timers.function_name("sweep")
 @timers.timer_trigger(arg_name="tick", schedule="0 * * * * *", run_on_startup=False, use_monitor=True)
 async def sweep(tick: func.TimerRequest) -> None:
-    """Look once a minute at what is unfinished."""
-    await (await hub()).sweep.run()
+    """Look once a minute at what is unfinished, and at what a clock says is due."""
+    this = await hub()
+    await this.triggers.tick(this.clock())
+    await this.sweep.run()
+
+
+@timers.function_name("probe")
+@timers.timer_trigger(arg_name="tick", schedule="30 */5 * * * *", run_on_startup=False, use_monitor=True)
+async def probe(tick: func.TimerRequest) -> None:
+    """Send a probe along the whole way."""
+    this = await hub()
+    await this.probes.send(this.clock())

@@ -1,6 +1,6 @@
 """The automations in force: which there are, what events mean to them, and how their activities begin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.actions.plan import plan
+from shared.automations.language_limits import limits_of
 from shared.automations.loading import Catalogue, Loaded, load
 from shared.automations.models import Automation, Collect
 from shared.contents import Contents
@@ -22,6 +23,7 @@ from shared.ledger.records import Activity, Cause, File, FileList, Files, Head, 
 
 MOST_CLAIMS = 20
 """Causes that an activity names; their count is exact."""
+MOST_EVENTS = 50
 MOST_FILES_IN_CONDITIONS = 1000
 """Files that a condition can see; `size(files)` of a larger burst is this many."""
 
@@ -36,9 +38,10 @@ class Rulebook:
         activities: Activities,
         blobs: Blobs,
         own: frozenset[tuple[str, str]],
+        runs: str = "hub-",
     ) -> None:
         self.catalogue = catalogue
-        self.matcher = Matcher((loaded.automation for loaded in catalogue.automations.values()), own)
+        self.matcher = Matcher((loaded.automation for loaded in catalogue.automations.values()), own, runs)
         self._contents = contents
         self._activities = activities
         self._blobs = blobs
@@ -80,7 +83,7 @@ class Rulebook:
     async def limits(self, activity: Activity) -> Limits:
         """Give the limits that the activity began with."""
         loaded = await self._contents.read(activity.content)
-        return limits_of(loaded.automation)
+        return limits_of(loaded.automation.limits)
 
     async def compute(self, activity: Activity) -> tuple[str, int]:
         """Give compute and nodes of the activity's main job, ("", 0) where it runs none."""
@@ -133,6 +136,21 @@ class Rulebook:
         files = Files(count=1, size=file.size, blob=blob)
         return await self._open(loaded, identifier, created, cause, files, (file,), captures, {}, "")
 
+    async def open_for_events(
+        self,
+        name: str,
+        cause: Cause,
+        created: datetime,
+        captures: dict[str, str],
+        identity: tuple[str, ...],
+        events: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
+        """Open the activity of events that bring no files, or of a time; `identity` makes asking twice one."""
+        loaded = self.catalogue.automations[name]
+        identifier = activity_id(created, name, *identity)
+        several = [dict(event) for event in events[:MOST_EVENTS]] if len(events) > 1 else []
+        return await self._open(loaded, identifier, created, cause, Files(), (), captures, {}, "", several)
+
     async def open_by_hand(
         self, name: str, inputs: Mapping[str, Any], who: str, key: str, now: datetime
     ) -> tuple[str, bool]:
@@ -164,6 +182,7 @@ class Rulebook:
         captures: dict[str, str],
         inputs: dict[str, Any],
         failure: str,
+        events: Sequence[dict[str, Any]] = (),
     ) -> str:
         await self._contents.keep(loaded)
         automation = loaded.automation
@@ -179,6 +198,7 @@ class Rulebook:
             files=files,
             captures=captures,
             inputs=inputs,
+            events=list(events),
             steps=plan(automation, files),
         )
         if failure:
@@ -194,14 +214,10 @@ class Rulebook:
         return decode(FileList, await self._blobs.get(files.blob)).files
 
 
-def limits_of(automation: Automation) -> Limits:
-    """Give the limits of an automation."""
-    return Limits()
-
-
 def main_job(automation: Automation) -> str:
     """Give the file of the job that the action runs, "" where it runs none."""
-    return automation.do.train.job if automation.do.train else ""
+    action = automation.do.train or automation.do.job
+    return action.job if action else ""
 
 
 def _rule(collect: Collect) -> Rule:
@@ -224,7 +240,7 @@ def variables(activity: Activity, members: tuple[File, ...]) -> dict[str, Any]:
     ]
     return {
         "event": event,
-        "events": [event],
+        "events": activity.events or [event],
         "files": files,
         "captures": activity.captures,
         "inputs": activity.inputs,

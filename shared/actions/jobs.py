@@ -101,11 +101,11 @@ class Jobs:
         return JobInput("literal", value)
 
     async def metrics(self, work: Work) -> Answer:
-        """Record the metrics of the training run with the activity."""
-        train = work.activity.step("train")
-        if train is None:
+        """Record the metrics of the training run, or of the job, with the activity."""
+        step = work.activity.step("train") or work.activity.step("job")
+        if step is None:
             return Done()
-        run = str(train.detail["job"])
+        run = str(step.detail["job"])
         return Done({"run": run, "metrics": dict(await self._context.azureml.metrics(run))})
 
 
@@ -115,6 +115,8 @@ def _job(loaded: Loaded, step: str) -> tuple[str, Mapping[str, Any]]:
         return automation.check.job, automation.check.inputs
     if step == "train" and automation.do.train:
         return automation.do.train.job, automation.do.train.inputs
+    if step == "job" and automation.do.job:
+        return automation.do.job.job, automation.do.job.inputs
     raise PermanentError(f"automation {automation.name} has no job for step {step}")
 
 

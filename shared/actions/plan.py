@@ -9,7 +9,8 @@ def plan(automation: Automation, files: Files) -> list[Step]:
 
     admit: limits, pauses and the storm breaker let it begin · files: freeze the new files as a version · check: run
     the check job on them · dataset: freeze what training reads · train: run the training job · metrics: record its
-    metrics · register: make the model version.
+    metrics · register: make the model version · job: run any
+    other Azure ML job.
     """
     steps = [Step(name="admit", kind="admit")]
     if files.count:
@@ -23,4 +24,7 @@ def plan(automation: Automation, files: Files) -> list[Step]:
         steps.append(Step(name="metrics", kind="metrics"))
         if automation.do.train.register_as:
             steps.append(Step(name="register", kind="register"))
+    if automation.do.job:
+        steps.append(Step(name="job", kind="job"))
+        steps.append(Step(name="metrics", kind="metrics"))
     return steps

@@ -169,6 +169,8 @@ def _job_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], 
         yield ("check", "job"), automation.check.job
     if automation.do.train:
         yield ("do", "train", "job"), automation.do.train.job
+    if automation.do.job:
+        yield ("do", "job", "job"), automation.do.job.job
 
 
 def _plain(value: Any) -> Any:

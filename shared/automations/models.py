@@ -1,78 +1,34 @@
 """The automation language: strict models of what a YAML document may say."""
 
-import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from shared.automations.base import (
+    AssetName,
+    Condition,
+    Container,
+    JobValue,
+    Model,
+    Name,
+    Pattern,
+    RepositoryFile,
+    exactly_one,
+)
+from shared.automations.language_limits import Limits
+from shared.automations.language_triggers import (
+    AllOf,
+    AnyEvent,
+    BlobPlace,
+    Missing,
+    ModelDeployed,
+    ModelRegistered,
+    RunCompleted,
+    RunStatusChanged,
+    Schedule,
+)
 from shared.automations.patterns import PathPattern
 from shared.automations.values import Duration, Size
-from shared.expressions import Expression, ExpressionError, Template
-
-_CONTAINER: Final = re.compile(r"[a-z0-9](-?[a-z0-9])*")
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
-
-
-class Model(BaseModel):
-    """A part of the language: unknown keys are refused, nothing changes after it is read, keys are kebab-case."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-        validate_by_alias=True,
-        validate_by_name=False,
-        arbitrary_types_allowed=False,
-    )
-
-
-def _pattern(text: str) -> str:
-    PathPattern.parse(text)
-    return text
-
-
-def _container(text: str) -> str:
-    if not (3 <= len(text) <= 63 and _CONTAINER.fullmatch(text)):
-        raise ValueError(f"{text!r} is no container name: 3 to 63 lower-case letters, digits and single hyphens")
-    return text
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r}: a name begins with a letter and has up to 63 lower-case letters, digits, hyphens")
-    return text
-
-
-def _expression(text: str) -> str:
-    try:
-        Expression.compile(text)
-    except ExpressionError as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
-def _template(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            Template.parse(value)
-        except ExpressionError as error:
-            raise ValueError(str(error)) from None
-    return value
-
-
-def _file(text: str) -> str:
-    if text.startswith("/") or ".." in text.split("/") or "\\" in text:
-        raise ValueError(f"{text!r}: a file is named from the project's root, without '..'")
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Container = Annotated[str, AfterValidator(_container)]
-Name = Annotated[str, AfterValidator(_name)]
-Condition = Annotated[str, AfterValidator(_expression)]
-RepositoryFile = Annotated[str, AfterValidator(_file)]
-JobValue = Annotated[str | int | float | bool, AfterValidator(_template)]
 
 
 class Until(Model):
@@ -128,12 +84,25 @@ class Trigger(Model):
     """One way to start: exactly one key."""
 
     blob_created: BlobCreated | None = None
+    blob_deleted: BlobPlace | None = None
+    model_registered: ModelRegistered | None = None
+    model_deployed: ModelDeployed | None = None
+    run_completed: RunCompleted | None = None
+    run_status_changed: RunStatusChanged | None = None
+    event: AnyEvent | None = None
+    schedule: Schedule | None = None
+    missing: Missing | None = None
+    all_of: AllOf | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(value is not None for value in self.__dict__.values()) != 1:
-            raise ValueError("a trigger has exactly one key, such as blob-created")
+        exactly_one(self, "a trigger has exactly one key")
         return self
+
+    @property
+    def kind(self) -> str:
+        """Its name in the language."""
+        return _kind(self)
 
 
 class Dataset(Model):
@@ -154,8 +123,10 @@ class Check(Model):
 class Register(Model):
     """Which output of the job becomes a version of which model."""
 
-    model: Name
-    source: str = Field(alias="from", description="An output that the job names (outputs/model), or a path below its own outputs.")
+    model: AssetName
+    source: str = Field(
+        alias="from", description="An output that the job names (outputs/model), or a path below its own outputs."
+    )
 
 
 class Train(Model):
@@ -166,21 +137,28 @@ class Train(Model):
     register_as: Register | None = Field(default=None, alias="register")
 
 
+class Job(Model):
+    """Run any Azure ML job: command, pipeline or sweep."""
+
+    job: RepositoryFile
+    inputs: dict[str, JobValue] = Field(default_factory=dict)
+
+
 class Action(Model):
     """What to do: exactly one key."""
 
     train: Train | None = None
+    job: Job | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(value is not None for value in self.__dict__.values()) != 1:
-            raise ValueError("do has exactly one action, such as train")
+        exactly_one(self, "do has exactly one action")
         return self
 
     @property
     def kind(self) -> str:
         """Its name in the language."""
-        return next(name for name, value in self.__dict__.items() if value is not None).replace("_", "-")
+        return _kind(self)
 
 
 class Input(Model):
@@ -202,4 +180,9 @@ class Automation(Model):
     dataset: Dataset | None = None
     check: Check | None = None
     do: Action
+    limits: Limits | None = Field(default=None, description="What holds activities back; held is not lost.")
     own_outputs: bool = Field(default=False, description="Let what the hub itself wrote start this automation.")
+
+
+def _kind(model: Model) -> str:
+    return next(name for name, value in model.__dict__.items() if value is not None).replace("_", "-")

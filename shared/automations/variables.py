@@ -27,6 +27,8 @@ def check_variables(automation: Automation, jobs: Mapping[str, JobFile]) -> Iter
         yield from _inputs(("check", "inputs"), automation.check.inputs, job, known - {"dataset"})
         if "data" not in automation.check.inputs and "data" not in job.inputs:
             yield ("check", "job"), f"{job.path} has no input `data` for the new files: add it, or set check.inputs"
+    if (run := automation.do.job) and (job := jobs.get(run.job)):
+        yield from _inputs(("do", "job", "inputs"), run.inputs, job, known)
     train = automation.do.train
     if train and (job := jobs.get(train.job)):
         yield from _inputs(("do", "train", "inputs"), train.inputs, job, known)

@@ -1,23 +1,35 @@
 """Which automations an event concerns, and how: found by an index, so that cost grows with what can match."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from shared.automations.models import Automation, BlobCreated
+from shared.automations.language_triggers import Part, rule_of
+from shared.automations.models import Automation, BlobCreated, Trigger
 from shared.automations.patterns import PathPattern
+from shared.deciding import triggers
+from shared.events import model as events
 from shared.events.model import BlobCreated as BlobWritten
-from shared.events.model import BlobDeleted, BlobIncomplete, Event
+from shared.events.model import BlobIncomplete, Event
+
+Role = Literal["file", "marker", "event", "part", "expected"]
+PROBE: Final = "probe/"
+"""Blobs below this folder of the hub's own container are its probes: they prove the way and start nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An automation's trigger that an event meets. `role`: the event is a file of it, or its marker."""
+    """An automation's trigger that an event meets.
+
+    `role`: the event is a file of a blob-created trigger or its marker, starts an activity by itself, is a part of an
+    all-of (`kinds` are those that it meets), or is what a missing trigger expects.
+    """
 
     automation: str
     trigger: int
-    role: Literal["file", "marker"]
+    role: Role
     captures: Mapping[str, str] = field(default_factory=dict)
+    kinds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +38,11 @@ class Decision:
 
     matches: tuple[Match, ...] = ()
     reason: str = ""
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Files:
     automation: str
     index: int
     trigger: BlobCreated
@@ -38,20 +51,52 @@ class _Entry:
     marker: PathPattern | None
 
 
-class Matcher:
-    """Matches events against a set of automations. `own` are (account, container) pairs that the hub writes to."""
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    automation: str
+    index: int
+    own_outputs: bool
+    rule: triggers.Rule
+    role: Role
+    kind: int = 0
 
-    def __init__(self, automations: Iterable[Automation], own: frozenset[tuple[str, str]] = frozenset()) -> None:
+
+_FACTS: Final[Mapping[type, type]] = {
+    triggers.Created: events.BlobCreated,
+    triggers.Deleted: events.BlobDeleted,
+    triggers.Registered: events.ModelRegistered,
+    triggers.Deployed: events.ModelDeployed,
+    triggers.RunEnded: events.RunCompleted,
+    triggers.RunChanged: events.RunStatusChanged,
+}
+
+_SINGLE: Final = tuple(name for name in Part.model_fields if name != "blob_created")
+"""Triggers that each event of their kind starts by itself; blob-created may collect and has entries of its own."""
+
+
+class Matcher:
+    """Matches events against a set of automations.
+
+    `own` are (account, container) pairs that the hub writes to; `runs` begins the names of the runs it launches.
+    """
+
+    def __init__(
+        self, automations: Iterable[Automation], own: frozenset[tuple[str, str]] = frozenset(), runs: str = "hub-"
+    ) -> None:
         self._own = own
-        self._blobs: dict[str, list[_Entry]] = {}
+        self._runs = runs
+        self._blobs: dict[str, list[_Files]] = {}
+        self._rules: dict[type | None, list[_Rule]] = {}
         for automation in automations:
             for index, trigger in enumerate(automation.on):
                 if trigger.blob_created:
-                    self._add(automation, index, trigger.blob_created)
+                    self._add_files(automation, index, trigger.blob_created)
+                for rule in _rules(automation, index, trigger):
+                    self._rules.setdefault(_FACTS.get(type(rule.rule)), []).append(rule)
 
-    def _add(self, automation: Automation, index: int, trigger: BlobCreated) -> None:
+    def _add_files(self, automation: Automation, index: int, trigger: BlobCreated) -> None:
         until = trigger.collect.until if trigger.collect else None
-        entry = _Entry(
+        entry = _Files(
             automation.name,
             index,
             trigger,
@@ -64,34 +109,80 @@ class Matcher:
     def decide(self, event: Event) -> Decision:
         """Give what an event means to the automations; a pure function of both."""
         facts = event.facts
-        if isinstance(facts, BlobWritten):
-            return self._decide_blob(facts)
         if isinstance(facts, BlobIncomplete):
             return Decision(reason=f"{facts.api} creates the blob only; the event that its content is there follows")
-        if isinstance(facts, BlobDeleted):
-            return Decision(reason="no automation waits for deletions")
-        return Decision(reason=f"no automation waits for {event.type}")
+        own = self._is_own(event)
+        if own and isinstance(facts, BlobWritten) and facts.path.startswith(PROBE):
+            return Decision(reason="a probe of the hub", probe=True)
+        found = list(self._files(facts, own=own)) if isinstance(facts, BlobWritten) else []
+        reasons: list[str] = []
+        found += self._by_rule(event, reasons, own=own)
+        if found:
+            return Decision(tuple(found))
+        return Decision(reason=self._why_not(event, reasons, own=own))
 
-    def _decide_blob(self, blob: BlobWritten) -> Decision:
-        entries = self._blobs.get(blob.container, [])
-        if not entries:
-            return Decision(reason=f"no automation listens to container {blob.container}")
-        own = (blob.account, blob.container) in self._own
-        matches = tuple(
-            match
-            for entry in entries
-            if entry.trigger.account in {None, blob.account} and not (own and not entry.own_outputs)
-            if (match := _match(entry, blob.path)) is not None
-        )
-        if matches:
-            return Decision(matches)
+    def _is_own(self, event: Event) -> bool:
+        facts = event.facts
+        if isinstance(facts, events.BlobCreated | events.BlobDeleted):
+            return (facts.account, facts.container) in self._own
+        if isinstance(facts, events.RunCompleted | events.RunStatusChanged):
+            breach = isinstance(facts, events.RunStatusChanged) and bool(facts.breach)
+            return facts.run.startswith(self._runs) and not breach
+        return False
+
+    def _files(self, blob: BlobWritten, *, own: bool) -> Iterator[Match]:
+        for entry in self._blobs.get(blob.container, []):
+            if entry.trigger.account in {None, blob.account} and not (own and not entry.own_outputs):
+                match = _match(entry, blob.path)
+                if match is not None:
+                    yield match
+
+    def _by_rule(self, event: Event, reasons: list[str], *, own: bool) -> Iterator[Match]:
+        parts: dict[tuple[str, int], list[tuple[int, Mapping[str, str]]]] = {}
+        for rule in (*self._rules.get(type(event.facts), ()), *self._rules.get(None, ())):
+            if own and not rule.own_outputs:
+                continue
+            met = triggers.meets(rule.rule, event)
+            if isinstance(met, triggers.Unmet):
+                if not met.other:
+                    reasons.append(f"{rule.automation}: {met.reason}")
+            elif rule.role == "part":
+                parts.setdefault((rule.automation, rule.index), []).append((rule.kind, met.captures))
+            else:
+                yield Match(rule.automation, rule.index, rule.role, met.captures)
+        for (automation, index), kinds in parts.items():
+            yield Match(automation, index, "part", kinds[0][1], tuple(kind for kind, _ in kinds))
+
+    def _why_not(self, event: Event, reasons: list[str], *, own: bool) -> str:
+        facts = event.facts
+        entries = self._blobs.get(facts.container, []) if isinstance(facts, BlobWritten) else []
         if own and all(not entry.own_outputs for entry in entries):
-            return Decision(reason="the hub wrote this itself (own-outputs is not set)")
-        tried = ", ".join(sorted({f"{entry.automation}: {entry.path.text}" for entry in entries}))
-        return Decision(reason=f"path {blob.path} matches none of {tried}")
+            return "the hub made this itself (own-outputs is not set)"
+        if isinstance(facts, BlobWritten) and entries:
+            tried = ", ".join(sorted({f"{entry.automation}: {entry.path.text}" for entry in entries}))
+            return "; ".join([f"path {facts.path} matches none of {tried}", *reasons])
+        if reasons:
+            return "; ".join(reasons)
+        if isinstance(facts, BlobWritten):
+            return f"no automation listens to container {facts.container}"
+        return f"no automation waits for {event.type}"
 
 
-def _match(entry: _Entry, path: str) -> Match | None:
+def _rules(automation: Automation, index: int, trigger: Trigger) -> Iterator[_Rule]:
+    def rule(given: triggers.Rule, role: Role, kind: int = 0) -> _Rule:
+        return _Rule(automation.name, index, automation.own_outputs, given, role, kind)
+
+    single = Part.model_construct(**{name: getattr(trigger, name) for name in _SINGLE})
+    if any(getattr(single, name) is not None for name in _SINGLE):
+        yield rule(rule_of(single), "event")
+    if trigger.missing:
+        yield rule(rule_of(trigger.missing.of), "expected")
+    if trigger.all_of:
+        for kind, part in enumerate(trigger.all_of.of):
+            yield rule(rule_of(part), "part", kind)
+
+
+def _match(entry: _Files, path: str) -> Match | None:
     if entry.marker is not None and (captures := entry.marker.match(path)) is not None:
         return Match(entry.automation, entry.index, "marker", captures)
     captures = entry.path.match(path)

@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shared.automations.models import Automation
 from shared.deciding.collecting import SETTLE
 from shared.deciding.matching import Decision, Match
 from shared.events.identity import claim
 from shared.events.model import BlobCreated, Broken, Event, Other, RunCompleted, RunStatusChanged
 from shared.events.parsing import parse, parse_one
+from shared.intake.probing import Probes
+from shared.intake.ticking import Triggers
 from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections, Member, collection_id
 from shared.ledger.deadletters import DeadLetters
@@ -58,6 +61,8 @@ class Intake:
         activities: Activities,
         rulebook: Rulebook,
         letters: DeadLetters,
+        triggers: Triggers,
+        probes: Probes,
         hub_id: str,
     ) -> None:
         self._journal = journal
@@ -65,6 +70,8 @@ class Intake:
         self._activities = activities
         self._rulebook = rulebook
         self._letters = letters
+        self._triggers = triggers
+        self._probes = probes
         self._hub_id = hub_id
 
     async def accept(self, body: bytes | str, now: datetime, via: str) -> Accepted:
@@ -119,7 +126,7 @@ class Intake:
         return len(parts)
 
     def _acts(self, item: _Item) -> bool:
-        return bool(item.decision.matches) or self._woken(item.event) is not None
+        return bool(item.decision.matches) or item.decision.probe or self._woken(item.event) is not None
 
     def _woken(self, event: Event) -> str | None:
         """Give the activity whose run the event tells of: its job's name holds it."""
@@ -141,6 +148,9 @@ class Intake:
             if (activity := self._woken(item.event)) is not None:
                 await self._activities.wake(activity, timedelta(0))
                 outcomes[item.claim].append(Outcome(what="woke", target=activity))
+            if item.decision.probe:
+                await self._probes.came(item.event, part.received)
+                outcomes[item.claim].append(Outcome(what="probe", reason=item.decision.reason))
         results = await asyncio.gather(*(self._act(part, key, members) for key, members in groups.items()))
         for result in results:
             for name, outcome in result:
@@ -158,7 +168,7 @@ class Intake:
 
     def _group(self, item: _Item, match: Match) -> tuple[str, int, tuple[tuple[str, str], ...]]:
         trigger = self._rulebook.automation(match.automation).on[match.trigger].blob_created
-        if trigger is None or trigger.collect is None:
+        if trigger is None or trigger.collect is None or match.role not in {"file", "marker"}:
             return match.automation, match.trigger, (("", item.claim),)
         return match.automation, match.trigger, tuple((name, match.captures[name]) for name in trigger.collect.by)
 
@@ -169,7 +179,7 @@ class Intake:
         automation = self._rulebook.automation(name)
         blob = automation.on[trigger].blob_created
         if blob is None or blob.collect is None:
-            return [await self._open(name, *member) for member in members]
+            return [await self._one(automation, part.received, *member) for member in members]
         await self._rulebook.keep(name)
         collection = collection_id(name, trigger, by)
         wanted = Head(
@@ -205,10 +215,26 @@ class Intake:
             for item, match in members
         ]
 
-    async def _open(self, name: str, item: _Item, match: Match) -> tuple[str, Outcome]:
-        cause = Cause(kind="events", claims=(item.claim,), count=1, event=summary(item.event))
-        file = _file(item)
-        identifier = await self._rulebook.open_for_file(name, file, dict(match.captures), cause, item.event.time)
+    async def _one(self, automation: Automation, received: datetime, item: _Item, match: Match) -> tuple[str, Outcome]:
+        """Do what a single event means to one automation."""
+        event, name = summary(item.event), automation.name
+        if match.role == "part":
+            opened, reason = await self._triggers.part(
+                automation, match.trigger, item.claim, item.event.time, match.kinds, event, received
+            )
+            what = "opened" if opened else "waits"
+            return item.claim, Outcome(what=what, automation=name, target=opened, reason=reason)
+        if match.role == "expected":
+            await self._triggers.expected(automation, match.trigger, item.event.time, received)
+            return item.claim, Outcome(what="expected", automation=name, reason="it came in time")
+        cause = Cause(kind="events", claims=(item.claim,), count=1, event=event)
+        captures = dict(match.captures)
+        if match.role == "event":
+            identifier = await self._rulebook.open_for_events(
+                name, cause, item.event.time, captures, (item.claim,), [event]
+            )
+        else:
+            identifier = await self._rulebook.open_for_file(name, _file(item), captures, cause, item.event.time)
         return item.claim, Outcome(what="opened", automation=name, target=identifier)
 
 

@@ -107,6 +107,8 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     files: Files = Files()
     captures: dict[str, str] = {}
     inputs: dict[str, Any] = {}
+    events: list[dict[str, Any]] = []
+    """All events of an all-of, the first 50 of them; elsewhere the cause holds the one event."""
     steps: list[Step] = []
     due: datetime | None = None
     reason: str = ""

@@ -49,6 +49,7 @@ class FakeData:
 
     def __init__(self) -> None:
         self.copies: list[tuple[str, str]] = []
+        self.written: list[str] = []
 
     async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
         self.copies.append((source.path, f"{account}/{container}/{path}"))
@@ -58,7 +59,7 @@ class FakeData:
         raise NotImplementedError
 
     async def write(self, account: str, container: str, path: str, content: bytes) -> None:
-        raise NotImplementedError
+        self.written.append(f"{account}/{container}/{path}")
 
     async def files(self, account: str, container: str, prefix: str) -> AsyncIterator[File]:
         return
@@ -85,7 +86,7 @@ class FakeAzureML:
         return self.jobs.get(name)
 
     async def cancel(self, name: str) -> None:
-        raise NotImplementedError
+        self.jobs[name] = JobView(name, "Canceled", tags=self.jobs[name].tags)
 
     async def failure(self, job: str) -> str:
         return ""
@@ -167,6 +168,24 @@ class World:
                 break
             self.now = max(self.now, following)
         self.now = max(self.now, end)
+
+    async def finish(self) -> None:
+        """Let every job end as `azureml.fate` says, until nothing runs any more."""
+        for _ in range(6):
+            self.azureml.end_jobs()
+            await self.run(70)
+
+    def model_event(self, name: str, version: str) -> dict[str, object]:
+        return {
+            "topic": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws",
+            "subject": f"models/{name}:{version}",
+            "eventType": "Microsoft.MachineLearningServices.ModelRegistered",
+            "id": f"{name}-{version}",
+            "eventTime": self.now.isoformat(),
+            "data": {"ModelName": name, "ModelVersion": version, "ModelTags": {}, "ModelProperties": {}},
+            "dataVersion": "",
+            "metadataVersion": "1",
+        }
 
     async def activities(self) -> list[Activity]:
         until = self.now - timedelta(days=40)

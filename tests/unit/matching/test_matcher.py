@@ -98,7 +98,7 @@ def test_a_file_meets_every_trigger_that_fits_as_a_file_or_a_marker(path: str, m
             {"api": "CreateFile"},
             "CreateFile creates the blob only; the event that its content is there follows",
         ),
-        (["x.csv"], {"kind": "BlobDeleted"}, "no automation waits for deletions"),
+        (["x.csv"], {"kind": "BlobDeleted"}, "no automation waits for Microsoft.Storage.BlobDeleted"),
         (["x.csv"], {"kind": "BlobTierChanged"}, "no automation waits for Microsoft.Storage.BlobTierChanged"),
     ],
 )
@@ -119,7 +119,7 @@ def test_what_the_hub_wrote_starts_only_what_asks_for_it() -> None:
     ]
     only_blind = Matcher([RULES[-1]], OWN)
     assert only_blind.decide(told("a/b", container="scored")) == Decision(
-        (), "the hub wrote this itself (own-outputs is not set)"
+        (), "the hub made this itself (own-outputs is not set)"
     )
 
 

@@ -1,0 +1,63 @@
+"""What a trigger remembers between events and ticks: which parts of an all-of came, when a schedule was decided.
+
+One row a trigger, changed by etag. What is about to begin stands in the row first (`firing`), so that a crash between
+the row and the activity is made good by whoever looks next, with the same events.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.ledger.protocol import AlreadyExistsError, ChangedError, Insert, NotFoundError, Replace, Row, Store, Value
+from shared.ledger.records import SCHEMA
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that waits for others of its all-of: its claim, its time, the kinds it meets, and itself."""
+
+    claim: str
+    time: datetime
+    kinds: tuple[int, ...]
+    event: dict[str, Any] = {}
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one trigger remembers. `decided` and `met` are times of a schedule or of an expected event."""
+
+    decided: datetime | None = None
+    met: tuple[datetime, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    firing: tuple[tuple[Waiting, ...], ...] = ()
+
+
+class Marks:
+    """The rows of triggers."""
+
+    def __init__(self, store: Store) -> None:
+        self._table = store.table("triggers")
+
+    async def read(self, automation: str, trigger: int) -> tuple[Mark, str]:
+        """Give what the trigger remembers and the etag; an empty mark and "" where there is nothing."""
+        row = await self._table.get(automation, str(trigger))
+        if row is None:
+            return Mark(), ""
+        pieces: list[bytes] = []
+        while isinstance(piece := row.cells.get(f"m{len(pieces)}"), bytes):
+            pieces.append(piece)
+        return msgspec.json.decode(b"".join(pieces), type=Mark), row.etag
+
+    async def write(self, automation: str, trigger: int, mark: Mark, etag: str) -> str:
+        """Write it if nobody else has since; give the new etag. Raises ChangedError."""
+        text = msgspec.json.encode(mark)
+        cells: dict[str, Value] = {"schema": SCHEMA}
+        for index in range(0, max(1, len(text)), _CELL):
+            cells[f"m{index // _CELL}"] = text[index : index + _CELL]
+        row = Row(automation, str(trigger), cells, etag)
+        try:
+            return (await self._table.apply([Replace(row) if etag else Insert(row)]))[0]
+        except (AlreadyExistsError, NotFoundError) as error:
+            raise ChangedError(f"trigger {trigger} of {automation} was written meanwhile: {error}") from None
+
+
+_CELL = 60_000

@@ -1,0 +1,132 @@
+"""Limits, pauses and what people ask, on the shipped engine in memory."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.engine.acts import NotPossibleError
+from shared.ledger.records import Act
+from shared.ledger.switches import Pause
+
+ON = "on: [{model-registered: {model: m}}]\ndo: {job: {job: jobs/train.yml, inputs: {data: 'azureml:x:1'}}}"
+
+
+def automation(limits: str) -> str:
+    return f"name: limited\n{ON}\nlimits: {limits}"
+
+
+async def open_some(world: Any, *versions: str) -> None:
+    for version in versions:
+        world.now += timedelta(seconds=1)
+        await world.send(world.model_event("m", version))
+    await world.run(2)
+
+
+async def statuses(world: Any) -> list[str]:
+    return [activity.status for activity in reversed(await world.activities())]
+
+
+async def test_a_busy_group_holds_and_lets_go_in_order(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{concurrency: {group: g, max: 1}}"))
+    await open_some(world, "1", "2", "3")
+    assert await statuses(world) == ["running", "held", "held"]
+    held = (await world.activities())[1]
+    assert "group g: 1 of 1 run" in held.reason
+    world.azureml.end_jobs()
+    await world.run(30)
+    assert await statuses(world) == ["succeeded", "running", "held"]
+    for _ in range(3):
+        await world.finish()
+    assert await statuses(world) == ["succeeded"] * 3
+
+
+async def test_merge_joins_the_one_that_is_held(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{concurrency: {group: g, max: 1, when-busy: merge}}"))
+    await open_some(world, "1", "2", "3")
+    assert await statuses(world) == ["running", "held", "superseded"]
+    newest, held, _ = await world.activities()
+    assert newest.reason == f"merged into {held.id}"
+    assert (held.merged, held.cause.count) == ([newest.id], 2)
+
+
+async def test_skip_refuses_and_says_so(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{concurrency: {group: g, max: 1, when-busy: skip}}"))
+    await open_some(world, "1", "2")
+    assert await statuses(world) == ["running", "refused"]
+
+
+async def test_rate_and_cooldown_hold_until_their_time(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{rate: 1 per 1h}"))
+    await open_some(world, "1", "2")
+    assert await statuses(world) == ["running", "held"]
+    await world.run(3700)
+    assert await statuses(world) == ["running", "running"]
+
+
+async def test_a_budget_without_a_price_holds_with_the_reason(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{budget: {amount: 5, currency: USD, per: day}}"))
+    await open_some(world, "1")
+    (activity,) = await world.activities()
+    assert activity.status == "held"
+    assert "HUB_COMPUTE_PRICES" in activity.reason
+
+
+async def test_a_pause_holds_and_a_release_lets_one_through(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{}"))
+    await world.hub.switches.pause(Pause("hub", "ann", "maintenance", world.now))
+    await open_some(world, "1", "2")
+    assert await statuses(world) == ["held", "held"]
+    first = (await world.activities())[1]
+    assert first.reason == "held: paused by ann (maintenance)"
+    await world.hub.acts.ask(first.id, Act(kind="release", who="bob", at=world.now))
+    await world.run(2)
+    assert await statuses(world) == ["running", "held"]
+    await world.hub.switches.resume("hub")
+    await world.run(400)
+    assert await statuses(world) == ["running", "running"]
+
+
+async def test_the_storm_breaker_trips_once_and_holds(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{}"))
+    await open_some(world, *(str(number) for number in range(110)))
+    found = await statuses(world)
+    assert (found.count("running"), found.count("held")) == (100, 10)
+    since, trips = await world.hub.admission.storm()
+    assert since is not None
+    assert trips == 1
+
+
+async def test_a_cancelled_activity_ends_its_job_and_frees_its_place(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{concurrency: {group: g, max: 1}}"))
+    await open_some(world, "1", "2")
+    first = (await world.activities())[1]
+    await world.hub.acts.ask(first.id, Act(kind="cancel", who="ann", at=world.now, reason="wrong data"))
+    await world.run(30)
+    assert await statuses(world) == ["cancelled", "running"]
+    cancelled = (await world.activities())[1]
+    assert cancelled.reason == "cancelled by ann: wrong data"
+    assert [job.status for job in world.azureml.jobs.values()] == ["Canceled", "Running"]
+
+
+async def test_a_retry_is_a_new_attempt_on_the_same_inputs(world: Any) -> None:
+    files = [world.blob_event(f"flights/2013-01/{n}.csv", f"0x{n}") for n in range(3)]
+    await world.send(*files, world.blob_event("flights/2013-01/_SUCCESS", "0xF"))
+    await world.run(10)
+    world.azureml.end_jobs()
+    await world.run(60)
+    world.azureml.fate = "Failed"
+    await world.finish()
+    (failed,) = await world.activities()
+    assert failed.status == "failed"
+    frozen = failed.step("dataset").detail["version"]
+    world.azureml.fate = "Completed"
+    await world.hub.acts.ask(failed.id, Act(kind="retry", who="ann", at=world.now))
+    await world.finish()
+    (again,) = await world.activities()
+    assert (again.status, again.attempt) == ("succeeded", 2)
+    assert again.step("dataset").detail["version"] == frozen
+    assert [request.name.rpartition("-")[2] for request in world.azureml.requests] == ["1", "1", "2"]
+    with pytest.raises(NotPossibleError, match="only one that failed"):
+        await world.hub.acts.ask(failed.id, Act(kind="retry", who="ann", at=world.now))
