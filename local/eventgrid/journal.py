@@ -86,6 +86,7 @@ class Journal:
         self._counted: dict[tuple[str, str], int] = {}
         self._committed: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def next_key(self) -> int:
         """Give a number above all before it, also after a restart or the loss of the journal: microseconds."""
@@ -126,6 +127,8 @@ class Journal:
     def _flush(self) -> None:
         done, self._committed, self._timer = self._committed, None, None
         added, self._added = self._added, []
+        if self._closed:
+            return
         try:
             self._write(added)
         except sqlite3.Error as error:
@@ -225,6 +228,9 @@ class Journal:
         return cursor.rowcount
 
     def close(self) -> None:
-        """Write what is left and close."""
+        """Write what is left and close; what comes later is not written."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._flush()
+        self._closed = True
         self._db.close()

@@ -1,0 +1,172 @@
+"""The blob endpoint as raw HTTP: what comes early, late, in pieces or not at all."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.config import LANDING_ACCOUNT, Cloud
+from local.eventgrid.faults import Faults
+from local.eventgrid.framing import Response
+from local.eventgrid.journal import JournalError
+from local.eventgrid.operations import Looked, Write
+from local.eventgrid.relay import Relay
+from local.eventgrid.storage import signed
+from local.ports import free_base
+
+
+class Notes:
+    """A recorder that remembers."""
+
+    accounts = frozenset({LANDING_ACCOUNT})
+
+    def __init__(self) -> None:
+        self.kept: list[Write] = []
+        self.broken = False
+
+    def event(self, write: Write, response: Response, found: Looked | None, size: int) -> Write:
+        return write
+
+    async def keep(self, event: Write) -> None:
+        if self.broken:
+            raise JournalError("the disk is full")
+        self.kept.append(event)
+
+
+@pytest.fixture
+async def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+async def port(storage_cloud: Cloud, notes: Notes) -> AsyncIterator[int]:
+    async for found in _relay(storage_cloud.azurite_blob_port, notes):
+        yield found
+
+
+async def _relay(target: int, notes: Notes) -> AsyncIterator[int]:
+    relay = Relay(target, notes, Faults())
+    server = await asyncio.get_running_loop().create_server(relay.connection, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await relay.close()
+
+
+def put(name: str, length: int, *more: str) -> bytes:
+    path = f"/{LANDING_ACCOUNT}/landing/{name}"
+    headers = signed("PUT", LANDING_ACCOUNT, path, None, {"x-ms-blob-type": "BlockBlob"}, length)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "".join(f"{one}\r\n" for one in more)
+    return f"PUT {path} HTTP/1.1\r\nhost: example\r\ncontent-length: {length}\r\n{lines}\r\n".encode()
+
+
+async def head_of(reader: asyncio.StreamReader) -> str:
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        for line in head.lower().split("\r\n"):
+            if line.startswith("content-length:") and " 100 " not in head:
+                await reader.readexactly(int(line.partition(":")[2]))
+        return head
+
+
+async def test_a_request_in_single_bytes_and_two_at_once(port: int, notes: Notes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for at in (message := put("bytes", 3) + b"abc"):
+        writer.write(bytes([at]))
+        await asyncio.sleep(0)
+    assert "201" in await head_of(reader)
+    writer.write(message + message)
+    assert "201" in await head_of(reader)
+    assert "201" in await head_of(reader)
+    assert len(notes.kept) == 3
+    writer.close()
+
+
+async def test_a_client_that_waits_for_100_continue_gets_it(port: int, notes: Notes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("continue", 4, "expect: 100-continue"))
+    assert " 100 " in await head_of(reader)
+    writer.write(b"body")
+    assert " 201 " in await head_of(reader)
+    assert len(notes.kept) == 1
+    writer.close()
+
+
+async def test_an_answer_before_the_body_was_sent(port: int, notes: Notes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = put("forbidden", 100_000).replace(b"SharedKey", b"SharedKex")
+    writer.write(head)
+    writer.write(b"x" * 50_000)
+    assert " 40" in await head_of(reader)
+    assert notes.kept == []
+    writer.close()
+
+
+async def test_a_client_that_goes_in_the_middle_writes_nothing(port: int, notes: Notes) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("half", 100) + b"x" * 50)
+    await writer.drain()
+    writer.close()
+    await asyncio.sleep(0.3)
+    assert notes.kept == []
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    path = f"/{LANDING_ACCOUNT}/landing/half"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in signed("HEAD", LANDING_ACCOUNT, path).items())
+    writer.write(f"HEAD {path} HTTP/1.1\r\nhost: h\r\n{lines}\r\n".encode())
+    assert " 404 " in (await reader.readuntil(b"\r\n\r\n")).decode()
+    writer.close()
+
+
+async def test_a_client_that_goes_after_its_request_still_raises_the_event(port: int, notes: Notes) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("gone", 4) + b"body")
+    await writer.drain()
+    writer.close()
+    for _ in range(100):
+        if notes.kept:
+            break
+        await asyncio.sleep(0.05)
+    assert [one.blob for one in notes.kept] == ["gone"]
+
+
+async def test_a_full_journal_is_an_error_that_clients_try_again(port: int, notes: Notes) -> None:
+    notes.broken = True
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("unrecorded", 4) + b"body")
+    assert " 503 " in await head_of(reader)
+    writer.close()
+
+
+async def test_without_azurite_the_answer_is_503(notes: Notes) -> None:
+    async for port in _relay(free_base(1), notes):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(put("nobody", 4) + b"body")
+        head = await head_of(reader)
+        assert " 503 " in head
+        assert "ServerBusy" in head
+        writer.close()
+
+
+async def test_what_is_no_http_is_refused(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x16\x03\x01 this is TLS\r\n\r\n")
+    assert " 400 " in await head_of(reader)
+    writer.close()
+
+
+async def test_an_idle_connection_that_azurite_closed_is_used_again(port: int, storage_cloud: Cloud) -> None:
+    """Azurite closes what is idle for 5 s; the client of the proxy does not notice."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("first", 1) + b"1")
+    assert " 201 " in await head_of(reader)
+    _close_upstreams(storage_cloud.azurite_blob_port)
+    await asyncio.sleep(5.5)
+    writer.write(put("second", 1) + b"1")
+    assert " 201 " in await head_of(reader)
+    writer.close()
+
+
+def _close_upstreams(port: int) -> None:
+    """Wake Azurite's timers, which close idle connections."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        return
