@@ -108,7 +108,8 @@ def _names(deployment: Deployment) -> Iterator[str]:
             yield f"{one.file}:{one.line}: {one.type} would be deployed outside a resource group"
 
 
-def _grants(scenario: Scenario) -> Iterator[tuple[Grant, Resource]]:
+def grants(scenario: Scenario) -> Iterator[tuple[Grant, Resource]]:
+    """Give each role assignment: who has which role where."""
     names = {one["id"]: one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
     people = {
         "<app.properties.principalId>": "app",
@@ -164,13 +165,13 @@ def _expected(scenario: Scenario) -> set[Grant]:
 
 
 def _roles(scenario: Scenario) -> Iterator[str]:
-    found = {grant for grant, _ in _grants(scenario)}
+    found = {grant for grant, _ in grants(scenario)}
     expected = _expected(scenario)
     for who, role, where in sorted(expected - found):
         yield f"{who} has no role {role!r} on {where}"
     for who, role, where in sorted(found - expected):
         yield f"{who} has role {role!r} on {where or 'a whole resource group'}, which it does not need"
-    for _, one in _grants(scenario):
+    for _, one in grants(scenario):
         if one.body["properties"].get("principalType") != "ServicePrincipal":
             yield f"{one.file}:{one.line}: without principalType a fresh identity may not be found yet"
 
@@ -195,4 +196,4 @@ def _delivery(deployment: Deployment) -> Iterator[str]:
 
 def roles_used(found: list[Scenario]) -> set[str]:
     """Give the names of the roles that any scenario assigns."""
-    return {grant[1] for scenario in found for grant, _ in _grants(scenario)}
+    return {grant[1] for scenario in found for grant, _ in grants(scenario)}

@@ -1,0 +1,65 @@
+"""The pages on deploying and security tell the truth: settings, parameters, roles, alerts, and tests that exist."""
+
+import re
+
+from tests.unit.infra.bicep import parse
+from tests.unit.infra.contract import sample_of
+from tests.unit.infra.scenarios import INFRA, ROOT, scenarios
+from tests.unit.infra.security import grants
+
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+
+
+def test_every_setting_is_explained() -> None:
+    listed = sample_of((ROOT / "local.settings.sample.json").read_text())
+    assert [name for name in listed if f"`{name}`" not in DEPLOYING] == []
+
+
+def test_every_parameter_is_explained() -> None:
+    main = INFRA / "main.bicep"
+    names = [one.name for one in parse(main.read_text(), main).all("param")]
+    assert [name for name in names if f"`{name}`" not in DEPLOYING] == []
+
+
+def test_every_template_is_named() -> None:
+    assert [path.name for path in INFRA.rglob("*.bicep") if path.name not in DEPLOYING] == []
+
+
+def test_the_table_of_roles_is_that_of_the_templates() -> None:
+    written = set(re.findall(r"^\| (app|delivery|compute) \| ([\w ]+) \|", DEPLOYING, re.MULTILINE))
+    assigned = {(who, role) for scenario in scenarios() for (who, role, _), _ in grants(scenario)}
+    assert written == assigned
+
+
+def test_every_alert_is_explained() -> None:
+    deployed = {
+        one.name.removeprefix("alert-hub-")
+        for scenario in scenarios()
+        for kind in ("metricAlerts", "scheduledQueryRules")
+        for one in scenario.deployment.of(f"Microsoft.Insights/{kind}")
+        if one.name.startswith("alert-hub-")
+    }
+    explained = set(re.findall(r"^\| ([\w-]+) \| ", DEPLOYING.partition("## Alerts")[2], re.MULTILINE)) - {"alert"}
+    assert {re.sub(r"^(dead-letters)-.*", r"\1", name) for name in deployed} == explained
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", SECURITY)
+    assert len(named) > 20
+    missing = []
+    for path, name in named:
+        text = (ROOT / path).read_text() if (ROOT / path).is_file() else ""
+        if not re.search(rf"def {name}\(", text):
+            missing.append(f"{path}::{name}")
+    assert missing == []
+
+
+def test_every_threat_has_a_control_and_a_test_or_says_not_yet() -> None:
+    rows = [line for line in SECURITY.splitlines() if line.startswith("| ") and not line.startswith("| threat")]
+    assert len(rows) > 20
+    for row in rows:
+        _, threat, control, test, _ = re.split(r"(?<!\\)\|", row)
+        assert threat.strip()
+        assert control.strip()
+        assert "`tests/" in test or "*not yet*" in test, threat
