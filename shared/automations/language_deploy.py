@@ -9,6 +9,7 @@ from shared.automations.language_values import Latency, Measure, Percent, Share,
 from shared.automations.values import Duration
 from shared.deciding import approval, gates, rollout
 from shared.deciding.analysis import Analysis as Rules
+from shared.deciding.traffic import Traffic
 
 Role = Literal["reader", "operator", "approver", "publisher"]
 Better = Literal["lower", "higher"]
@@ -286,3 +287,10 @@ def analysis_of(analysis: Analysis | None) -> Rules:
         analysis.min_requests,
         analysis.settle,
     )
+
+
+def plan_of(deploy: Deploy, challenger: str, before: Traffic) -> rollout.Plan:
+    """Plan the rollout of a deployment over the traffic that was read; see `rollout.problems` before it begins."""
+    inconclusive = deploy.analysis.inconclusive if deploy.analysis else "hold"
+    rules = analysis_of(deploy.analysis)
+    return rollout.plan(challenger, before, steps_of(deploy), rules, deploy.on_failure, inconclusive)

@@ -1,6 +1,5 @@
 """Triggers of the language other than new files, and what they mean to the decisions."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,10 +8,9 @@ from shared.automations.base import AssetName, Container, Model, Pattern, exactl
 from shared.automations.language_values import CronText, Percent, Persists, PersistsText, Zone, one_or_more
 from shared.automations.patterns import PathPattern
 from shared.automations.values import Duration
-from shared.deciding import gathering, missing, schedules, triggers
+from shared.deciding import drift, gathering, missing, schedules, triggers
 from shared.deciding.cron import Cron
 
-Outcome = Literal["ignore", "notify", "shadow-train", "retrain"]
 Tags = dict[str, str]
 
 
@@ -130,9 +128,9 @@ class Missing(Model):
 class DriftOutcomes(Model):
     """What follows from drift, by how bad it is."""
 
-    minor: Outcome = Field(default="notify", description="Some features drift.")
-    major: Outcome = Field(default="notify", description="Features of much importance drift.")
-    performance: Outcome = Field(default="notify", description="The model does worse, by labels that came later.")
+    minor: drift.Outcome = Field(default="notify", description="Some features drift.")
+    major: drift.Outcome = Field(default="notify", description="Features of much importance drift.")
+    performance: drift.Outcome = Field(default="notify", description="The model does worse, by labels that came later.")
 
 
 class Drift(Model):
@@ -200,6 +198,9 @@ def gathering_of(rule: AllOf) -> gathering.Rule:
     return gathering.Rule(len(rule.of), rule.within)
 
 
-def outcomes_of(rule: Drift) -> Mapping[str, Outcome]:
-    """Give what follows, by severity."""
-    return {"minor": rule.then.minor, "major": rule.then.major, "performance": rule.then.performance}
+def triage_of(rule: Drift) -> drift.Rule:
+    """Give the rule by which drift is weighed."""
+    then = {"minor": rule.then.minor, "major": rule.then.major, "performance": rule.then.performance}
+    return drift.Rule(
+        then, rule.persists.k, rule.persists.n, rule.min_samples, rule.major_share, season=rule.season is not None
+    )

@@ -68,6 +68,14 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The last training that drift of this model led to, which has not failed, and when it began."""
+
+    activity: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Triage:
     """What follows. `since`: the begin of the earliest window that counted, where a retraining has to read from."""
 
@@ -83,20 +91,23 @@ def breach_key(run: str, signal: str, feature: str = "") -> tuple[str, str, str]
     return run.strip().casefold(), signal.strip().casefold(), feature.strip().casefold()
 
 
-def decide(rule: Rule, windows: Sequence[Window]) -> Triage:
+def decide(rule: Rule, windows: Sequence[Window], answer: Answer | None = None) -> Triage:
     """Decide by the windows of a monitor, in any order.
 
     1. The newest window's numbers cannot be read: notify; never retrain, never silence.
-    2. Performance, where labels have come, goes before drift: it is worse in `k` of the last `n` windows with labels.
-    3. The newest window has too few rows: ignore.
-    4. Drift is as bad as the newest window says, where `k` of the last `n` say at least that; else less.
-    5. Nothing persists: ignore, with the reason; where a number was missing: notify.
+    2. Windows that ended before the last training began are answered by it and do not count; none is left: ignore.
+    3. Performance, where labels have come, goes before drift: it is worse in `k` of the last `n` windows with labels.
+    4. The newest window has too few rows: ignore.
+    5. Drift is as bad as the newest window says, where `k` of the last `n` say at least that; else less.
+    6. Nothing persists: ignore, with the reason; where a number was missing: notify.
     """
     ordered = sorted(windows, key=lambda window: (window.end, window.run))
     looks = [_look(rule, window) for window in ordered]
+    fresh = [look for look in looks if answer is None or look.window.end > answer.at]
     evidence: dict[str, Any] = {
         "rule": {"persists": f"{rule.k} of {rule.n}", "min-samples": rule.min_samples, "season": rule.season},
         "windows": [look.as_dict() for look in looks[-max(rule.n, 3) :]],
+        "answered": {"activity": answer.activity, "at": moment(answer.at)} if answer else None,
     }
     if not looks:
         return Triage("notify", "none", "a breach was told of, and there is no window to read", None, evidence)
@@ -104,7 +115,10 @@ def decide(rule: Rule, windows: Sequence[Window]) -> Triage:
     if newest.unreadable:
         reason = f"the numbers of {newest.window.run} cannot be read: {newest.unreadable}"
         return Triage("notify", "none", reason, None, evidence)
-    worse = _performance(rule, looks)
+    if answer and not fresh:
+        reason = f"{newest.window.run} ended before {answer.activity} began at {moment(answer.at)}, which answers it"
+        return Triage("ignore", "none", reason, None, evidence)
+    worse = _performance(rule, fresh)
     if worse:
         severity: Severity = "performance"
         reason, counted = _told_performance(rule, worse), worse
@@ -112,7 +126,7 @@ def decide(rule: Rule, windows: Sequence[Window]) -> Triage:
         reason = f"{newest.window.samples} rows, at least {rule.min_samples} are needed"
         return Triage("ignore", "none", reason, None, evidence)
     else:
-        severity, counted, reason = _persisting(rule, looks)
+        severity, counted, reason = _persisting(rule, fresh)
     if severity == "none":
         if newest.missing:
             told = f"{reason}; not known: {', '.join(newest.missing)}"

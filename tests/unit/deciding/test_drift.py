@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.deciding.drift import Feature, Outcome, Performance, Rule, Severity, Triage, Window, breach_key, decide
+from shared.deciding.drift import (
+    Answer,
+    Feature,
+    Outcome,
+    Performance,
+    Rule,
+    Severity,
+    Triage,
+    Window,
+    breach_key,
+    decide,
+)
 from shared.deciding.thresholds import Threshold
 
 START = datetime(2013, 6, 1, tzinfo=UTC)
@@ -151,6 +162,19 @@ def test_labels_that_come_late_change_the_window_that_they_belong_to() -> None:
     assert triage(TWICE, *before).outcome == "ignore"
     late = triage(TWICE, *after)
     assert (late.outcome, late.since) == ("retrain", START)
+
+
+def test_what_a_training_has_answered_does_not_count_again() -> None:
+    windows = [window(0, MAJOR), window(1, MAJOR)]
+    answer = Answer("a-7", START + 2 * DAY)
+    first, again = decide(TWICE, windows), decide(TWICE, windows, answer)
+    assert (first.outcome, again.outcome) == ("shadow-train", "ignore")
+    assert "a-7 began at" in again.reason
+    one_more = [*windows, window(2, MAJOR)]
+    assert "1 of the last 1 windows; 2 of 3" in decide(TWICE, one_more, answer).reason
+    assert decide(TWICE, [*one_more, window(3, MAJOR)], answer).outcome == "shadow-train"
+    broken = replace(window(1), unreadable="it is not there")
+    assert decide(TWICE, [window(0, MAJOR), broken], answer).outcome == "notify"
 
 
 def test_importance_that_is_unknown_weighs_as_much_as_the_others_on_average() -> None:

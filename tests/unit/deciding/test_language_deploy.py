@@ -17,11 +17,12 @@ from shared.automations.language_actions import (
     Score,
     Webhook,
 )
-from shared.automations.language_deploy import Deploy, analysis_of, gate_of, steps_of
+from shared.automations.language_deploy import Deploy, analysis_of, gate_of, plan_of, steps_of
 from shared.deciding import approval, gates
 from shared.deciding.analysis import Analysis
 from shared.deciding.rollout import Step
 from shared.deciding.thresholds import Threshold
+from shared.deciding.traffic import Traffic
 
 MINUTE = timedelta(minutes=1)
 CONTRACT = """
@@ -81,6 +82,9 @@ def test_the_deploy_of_the_contract_means_what_it_says() -> None:
         50,
         3 * MINUTE,
     )
+    plan = plan_of(deploy, "green", Traffic.of({"blue": 100}))
+    assert [str(step) for step in plan.steps] == ["shadow 20%", "canary 10%", "canary 50%", "full"]
+    assert (plan.on_failure, plan.inconclusive) == ("rollback", "hold")
     assert (deploy.on_failure, deploy.keep_previous) == ("rollback", timedelta(hours=24))
 
 

@@ -23,12 +23,13 @@ from shared.automations.language_triggers import (
     Schedule,
     expectation_of,
     gathering_of,
-    outcomes_of,
     rule_of,
     schedule_of,
+    triage_of,
 )
 from shared.automations.language_values import Persists
 from shared.deciding import gathering, limits, triggers
+from shared.deciding.drift import Rule
 from shared.deciding.windows import Window
 
 
@@ -90,13 +91,15 @@ def test_drift_of_the_contract() -> None:
             " then: {minor: notify, major: shadow-train, performance: retrain}}"
         )
     )
-    assert (drift.persists, drift.min_samples, drift.season) == (Persists(2, 3), 200, None)
-    assert outcomes_of(drift) == {"minor": "notify", "major": "shadow-train", "performance": "retrain"}
+    assert drift.persists == Persists(2, 3)
+    assert triage_of(drift) == Rule(
+        {"minor": "notify", "major": "shadow-train", "performance": "retrain"}, 2, 3, 200, 0.5, season=False
+    )
 
 
 def test_without_outcomes_drift_only_notifies() -> None:
     drift = Drift.model_validate(read("{monitor: m, model: d}"))
-    assert set(outcomes_of(drift).values()) == {"notify"}
+    assert set(triage_of(drift).then.values()) == {"notify"}
     assert str(drift.persists) == "1 of 1"
 
 

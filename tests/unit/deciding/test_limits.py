@@ -230,3 +230,24 @@ def test_costs_are_nodes_by_hours_by_price_and_the_next_is_expected_to_take_the_
     assert expected_length([HOUR, 9 * HOUR, 2 * HOUR], HOUR) == 2 * HOUR
     assert expected_length([], 3 * HOUR) == 3 * HOUR
     assert replace(spend(5), actual=euros(3)).counted == euros(3)
+
+
+@pytest.mark.parametrize(("when_busy", "held"), [("merge", 1), ("skip", 0), ("hold", 999)])
+def test_a_thousand_at_once_open_one_and_none_is_forgotten(when_busy: str, held: int) -> None:
+    limits, merged, skipped = busy(when_busy), 0, 0
+    running: list[str] = []
+    waiting: list[str] = []
+    for index in range(1000):
+        facts = Facts(running=tuple(running), ahead=tuple(waiting), held=tuple(waiting))
+        decision = decide(limits, facts, NOW)
+        if isinstance(decision, Open):
+            running.append(f"a{index}")
+        elif isinstance(decision, Hold):
+            waiting.append(f"a{index}")
+        elif isinstance(decision, Merge):
+            assert decision.into == waiting[0]
+            merged += 1
+        else:
+            skipped += 1
+    assert (len(running), len(waiting)) == (1, held)
+    assert len(running) + len(waiting) + merged + skipped == 1000
