@@ -16,7 +16,7 @@ from local.config import REPOSITORY, Cloud
 from local.functions.invoker import Invoker
 from local.functions.outputs import Outputs
 from local.functions.queues import QueueListener
-from local.functions.settings import app_settings, host_options
+from local.functions.settings import app_settings, host_options, with_switches
 from local.functions.timers import TimerListener
 from local.functions.web import Web
 from local.functions.worker import AppError, Worker
@@ -40,18 +40,18 @@ async def serve(folder: Path, port: int, worker_name: str, cloud: Cloud) -> None
         os.environ.setdefault(name, value)
     options = host_options(folder)
     worker = chosen_worker(worker_name)
-    specs = worker.load(folder)
+    specs = with_switches(worker.load(folder), settings)
     invoker = Invoker(worker, options.function_timeout, Outputs(settings, base64_messages=options.queues.base64).commit)
     queues = [
         QueueListener(spec, settings, options.queues, invoker)
         for spec in specs
-        if spec.trigger["type"] == "queueTrigger"
+        if spec.trigger["type"] == "queueTrigger" and not spec.disabled
     ]
     status = cloud.local_dir / "functions"
     timers = [
         TimerListener(spec, settings, status / f"{spec.name}.json", invoker)
         for spec in specs
-        if spec.trigger["type"] == "timerTrigger"
+        if spec.trigger["type"] == "timerTrigger" and not spec.disabled
     ]
     site = Web(specs, options.route_prefix, invoker, cloud.keys, worker.name)
     runner = web.AppRunner(site.application, access_log=None)

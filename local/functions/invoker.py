@@ -3,15 +3,19 @@
 import asyncio
 import json
 import logging
+import re
+import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from local.functions.worker import FunctionSpec, InvocationError, Result, Worker
 
 logger = logging.getLogger("host")
+
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 Commit = Callable[[FunctionSpec, Result], Awaitable[None]]
 
@@ -35,13 +39,15 @@ class Invoker:
         self.running += 1
         self.calls += 1
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
-                result = await self._worker.invoke(spec, invocation, value, metadata or {}, traceparent)
+            async with asyncio.timeout(self._timeout.total_seconds()) as limit:
+                result = await self._worker.invoke(spec, invocation, value, metadata or {}, child_of(traceparent))
             await self._commit(spec, result)
-        except TimeoutError:
+        except TimeoutError as error:
             self.failures += 1
-            self._log(spec, invocation, began, "timed out")
-            raise InvocationError(f"{spec.name} ran longer than functionTimeout {self._timeout}") from None
+            late = f"{spec.name} ran longer than functionTimeout {self._timeout}"
+            reason = late if limit.expired() else f"an output of {spec.name} could not be written: {error or 'timeout'}"
+            self._log(spec, invocation, began, "timed out", reason)
+            raise InvocationError(reason) from None
         except InvocationError as error:
             self.failures += 1
             self._log(spec, invocation, began, "failed", f"{error}\n{error.trace}")
@@ -67,3 +73,12 @@ class Invoker:
             logger.error("%s", json.dumps({**line, "error": error}))
         else:
             logger.debug("%s", json.dumps(line))
+
+
+def child_of(traceparent: str) -> str:
+    """Give the trace context of a call: a span of its own in the caller's trace, or in a new one where that is missing
+    or broken (https://www.w3.org/TR/trace-context/#traceparent-header).
+    """
+    match = _TRACEPARENT.fullmatch(traceparent)
+    trace, flags = (match[1], match[2]) if match else (secrets.token_hex(16), "00")
+    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"

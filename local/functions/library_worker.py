@@ -7,7 +7,9 @@ import inspect
 import json
 import os
 import sys
+import threading
 import traceback
+import types
 import typing
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,20 @@ class _Out:
         return self.value
 
 
+class _Context:
+    """What a function sees of its call where it has a parameter `context` (azure.functions.Context)."""
+
+    def __init__(self, name: str, invocation: str, folder: Path, traceparent: str) -> None:
+        self.function_name = name
+        self.invocation_id = invocation
+        self.function_directory = os.fspath(folder)
+        self.trace_context = types.SimpleNamespace(
+            trace_parent=traceparent, Traceparent=traceparent, trace_state="", Tracestate="", attributes={}
+        )
+        self.retry_context = types.SimpleNamespace(retry_count=0, max_retry_count=0, exception=None)
+        self.thread_local_storage = threading.local()
+
+
 class LibraryWorker:
     """Runs functions by the azure-functions library: async ones on the loop, sync ones in threads, as Azure does."""
 
@@ -39,12 +55,14 @@ class LibraryWorker:
 
     def __init__(self) -> None:
         self._functions: dict[str, Any] = {}
+        self._folder = Path()
         # The size of Azure's pool: https://learn.microsoft.com/azure/azure-functions/python-scale-performance-reference
         self._threads = ThreadPoolExecutor(min(32, (os.cpu_count() or 1) + 4), thread_name_prefix="function")
 
     def load(self, folder: Path) -> list[FunctionSpec]:
         """Import function_app.py of a folder and give its functions, or raise AppError."""
         functions = app_of(folder).get_functions()
+        self._folder = folder
         specs = []
         for function in functions:
             name = str(function.get_function_name())
@@ -57,17 +75,19 @@ class LibraryWorker:
     ) -> Result:
         """Call a function with its trigger's datum and metadata, or raise InvocationError."""
         try:
-            return await self._invoke(spec, value, metadata)
+            return await self._invoke(spec, value, metadata, _Context(spec.name, invocation, self._folder, traceparent))
         except Exception as error:
             raise InvocationError(f"{type(error).__name__}: {error}", traceback.format_exc()) from error
 
-    async def _invoke(self, spec: FunctionSpec, value: Any, metadata: Mapping[str, Any]) -> Result:
+    async def _invoke(self, spec: FunctionSpec, value: Any, metadata: Mapping[str, Any], context: "_Context") -> Result:
         function = self._functions[spec.identifier].get_user_function()
         registry = meta.get_binding_registry()
         trigger = spec.trigger
         arguments = {trigger["name"]: registry.get(trigger["type"]).decode(value, trigger_metadata=metadata)}
         outputs = {b["name"]: (b, _Out()) for b in spec.outputs if b["name"] != "$return"}
         arguments |= {name: out for name, (_, out) in outputs.items()}
+        if "context" in inspect.signature(function).parameters:
+            arguments["context"] = context
         if inspect.iscoroutinefunction(function):
             returned = await function(**arguments)
         else:

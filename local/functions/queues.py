@@ -33,14 +33,19 @@ class QueueListener:
     """Listens to one queue for one function."""
 
     def __init__(
-        self, spec: FunctionSpec, settings: Mapping[str, str], options: QueueOptions, invoker: Invoker
+        self,
+        spec: FunctionSpec,
+        settings: Mapping[str, str],
+        options: QueueOptions,
+        invoker: Invoker,
+        visibility: float = VISIBILITY,
     ) -> None:
         where = f"function {spec.name!r}"
         trigger = spec.trigger
         self.queue = str(resolve(trigger["queueName"], settings, where)).lower()
         self._service = queue_service(settings, str(trigger.get("connection") or "AzureWebJobsStorage"), where)
         self._client = self._service.get_queue_client(self.queue)
-        self._spec, self._options, self._invoker = spec, options, invoker
+        self._spec, self._options, self._invoker, self._visibility = spec, options, invoker, visibility
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
 
@@ -71,7 +76,7 @@ class QueueListener:
     async def _receive(self, most: int) -> list[Any]:
         try:
             pages = self._client.receive_messages(
-                messages_per_page=most, max_messages=most, visibility_timeout=int(VISIBILITY), timeout=10
+                messages_per_page=most, max_messages=most, visibility_timeout=int(self._visibility), timeout=10
             )
             return [message async for message in pages]
         except AzureError as error:
@@ -112,9 +117,10 @@ class QueueListener:
 
     async def _renew(self, message: Any) -> None:
         while True:
-            await asyncio.sleep(VISIBILITY / 2)
+            await asyncio.sleep(self._visibility / 2)
             with contextlib.suppress(AzureError):
-                updated = await self._client.update_message(message, visibility_timeout=int(VISIBILITY), timeout=10)
+                hidden = int(self._visibility)
+                updated = await self._client.update_message(message, visibility_timeout=hidden, timeout=10)
                 message.pop_receipt = updated.pop_receipt
 
     async def _release(self, message: Any) -> None:

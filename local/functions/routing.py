@@ -4,7 +4,18 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from local.functions.worker import FunctionSpec
+from local.functions.worker import AppError, FunctionSpec
+
+# Of https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-constraints those that stand for themselves.
+_CONSTRAINTS = {
+    "": "[^/]+",
+    "alpha": "[A-Za-z]+",
+    "bool": "true|false",
+    "double": r"-?[0-9]+(?:\.[0-9]+)?",
+    "guid": "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "int": "-?[0-9]{1,10}",
+    "long": "-?[0-9]{1,19}",
+}
 
 
 class Router:
@@ -17,13 +28,13 @@ class Router:
         )
 
     def find(self, method: str, path: str) -> tuple[FunctionSpec, dict[str, str]] | None:
-        """Give the function and the values of its route, or None."""
+        """Give the function and the values of its route, or None; `path` is as it stands in the request line."""
+        plain = unquote(re.sub("%2f", "%252F", path, flags=re.IGNORECASE))  # the web server leaves a slash encoded
         for _, pattern, spec in self._routes:
-            match = pattern.fullmatch(path)
+            match = pattern.fullmatch(plain)
             methods = [str(name).upper() for name in spec.trigger.get("methods") or ()]
             if match and (not methods or method in methods):
-                values = match.groupdict()
-                return spec, {name: unquote(value) for name, value in values.items() if value is not None}
+                return spec, {name: value for name, value in match.groupdict().items() if value is not None}
         return None
 
 
@@ -42,11 +53,16 @@ def _compile(prefix: str, route: str) -> re.Pattern[str]:
     for part in route.split("/"):
         if not part:
             continue
-        match = re.fullmatch(r"\{(\*?)(\w+)(?::\w+)?(\??)\}", part)
+        match = re.fullmatch(r"\{(\*?)(\w+)(?::(\w+))?(\??)\}", part)
+        if match is None and "{" in part:
+            raise AppError(f"route {route!r}: {part!r} is no `{{name}}`, `{{name?}}`, `{{name:int}}` or `{{*rest}}`")
         if match is None:
             text += "/" + re.escape(part)
         elif match[1]:
-            text += rf"/(?P<{match[2]}>.*)"
+            text += rf"(?:/(?P<{match[2]}>.*))?"
+        elif match[3] and match[3] not in _CONSTRAINTS:
+            known = ", ".join(sorted(_CONSTRAINTS))
+            raise AppError(f"route {route!r}: the constraint {match[3]!r} is not known here; known: {known}")
         else:
-            text += rf"(?:/(?P<{match[2]}>[^/]+))" + ("?" if match[3] else "")
+            text += rf"(?:/(?P<{match[2]}>{_CONSTRAINTS[match[3] or '']}))" + ("?" if match[4] else "")
     return re.compile(text + "/?", re.IGNORECASE)

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local.functions.worker import AppError
+from local.functions.worker import AppError, FunctionSpec
 
 _REFERENCE = re.compile(r"%([^%\s]+)%")
 
@@ -23,6 +23,21 @@ def app_settings(folder: Path, environment: Mapping[str, str]) -> dict[str, str]
         except (ValueError, AttributeError) as error:
             raise AppError(f"local.settings.json is no JSON with Values: {error}") from None
     return {**values, **environment}
+
+
+def with_switches(specs: Sequence[FunctionSpec], settings: Mapping[str, str]) -> list[FunctionSpec]:
+    """Switch functions off by their setting (https://learn.microsoft.com/azure/azure-functions/disable-function)."""
+    off = {"1", "true"}
+    return [
+        replace(spec, disabled=True)
+        if any(settings.get(name, "").lower() in off for name in _switches(spec.name))
+        else spec
+        for spec in specs
+    ]
+
+
+def _switches(name: str) -> tuple[str, str]:
+    return f"AzureWebJobs.{name}.Disabled", f"AzureWebJobs__{name}__Disabled"
 
 
 def resolve(value: Any, settings: Mapping[str, str], where: str) -> Any:

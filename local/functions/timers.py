@@ -1,14 +1,20 @@
-"""The timer trigger: NCRONTAB with six fields, in UTC, the last run kept on disk, so that a missed one is told."""
+"""The timer trigger: NCRONTAB with six fields, in UTC; when it ran is kept on disk, so that a missed time is made up.
+
+As the extension's TimerListener and ScheduleMonitor do (Azure/azure-webjobs-sdk-extensions): a time missed while the
+host was down is made up once, marked past due; a changed schedule counts from the last run; schedules of more than once
+a minute are not monitored unless they ask for it.
+"""
 
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 
 from local.functions import datums
 from local.functions.invoker import Invoker
@@ -25,61 +31,83 @@ def following(schedule: str, after: datetime) -> datetime:
     return result
 
 
+_NEVER: Final = "0001-01-01T00:00:00+00:00"
+_FIELDS: Final = re.compile(r"[0-9*,/-]+( [0-9*,/-]+){3}( [0-9A-Za-z*,/-]+){2}")
+
+
 class TimerListener:
     """Runs one function by its schedule. `status` is the file that keeps when it last ran."""
 
     def __init__(self, spec: FunctionSpec, settings: Mapping[str, str], status: Path, invoker: Invoker) -> None:
-        self._schedule = str(resolve(spec.trigger["schedule"], settings, f"function {spec.name!r}"))
-        if len(self._schedule.split()) != 6 or not croniter.is_valid(self._schedule, second_at_beginning=True):
+        self._schedule = " ".join(str(resolve(spec.trigger["schedule"], settings, f"function {spec.name!r}")).split())
+        if not _FIELDS.fullmatch(self._schedule) or not croniter.is_valid(self._schedule, second_at_beginning=True):
             raise AppError(
                 f"function {spec.name!r}: schedule {self._schedule!r} is no NCRONTAB of six fields, "
                 "such as '0 */5 * * * *'"
             )
         self._spec, self._status, self._invoker = spec, status, invoker
-        self._monitor = spec.trigger.get("useMonitor", True) is not False
+        asked = spec.trigger.get("useMonitor")
+        try:
+            self._monitor = not _within_minutes(self._schedule) if asked is None else asked is True
+            following(self._schedule, datetime.now(UTC))
+        except CroniterError as error:
+            raise AppError(f"function {spec.name!r}: schedule {self._schedule!r} never comes: {error}") from None
         self._at_start = spec.trigger.get("runOnStartup") is True
 
     async def run(self) -> None:
         """Tick until cancelled."""
-        known = self._read()
         now = datetime.now(UTC)
-        due = datetime.fromisoformat(known["Next"]) if known else following(self._schedule, now)
-        late = bool(known) and due < now
-        if self._at_start or late:
-            await self._tick(now, past_due=late)
-            due = following(self._schedule, datetime.now(UTC))
-        elif not known:
-            self._write(now, due)
+        status = self._checked(self._read(), now)
+        late = datetime.fromisoformat(status["Next"]) < now
+        if late or self._at_start:
+            status = await self._tick(status, now, past_due=late)
         while True:
-            wait = (due - datetime.now(UTC)).total_seconds()
-            if wait > 0:
-                await asyncio.sleep(min(wait, 60.0))
+            due, now = datetime.fromisoformat(status["Next"]), datetime.now(UTC)
+            if due > now:
+                await asyncio.sleep(min((due - now).total_seconds(), 60.0))
                 continue
-            now = datetime.now(UTC)
-            await self._tick(now, past_due=now - due > timedelta(seconds=5))
-            due = following(self._schedule, datetime.now(UTC))
+            status = await self._tick(status, now, past_due=False)
 
-    async def _tick(self, now: datetime, *, past_due: bool) -> None:
+    def _checked(self, known: dict[str, Any], now: datetime) -> dict[str, Any]:
+        """Give the status to begin with: the kept one where it fits the schedule, else one that does; keep that."""
+        if not known:
+            return self._write(_NEVER, following(self._schedule, now), now)
+        base = known["Last"] if known["Last"] != _NEVER else known["LastUpdated"]
+        expected = following(self._schedule, datetime.fromisoformat(base))
+        if datetime.fromisoformat(known["Next"]) == expected:
+            return known
+        return self._write(_NEVER, expected, datetime.fromisoformat(base))
+
+    async def _tick(self, status: dict[str, Any], now: datetime, *, past_due: bool) -> dict[str, Any]:
         try:
-            await self._invoker.call(self._spec, datums.timer(self._read(), past_due=past_due))
+            await self._invoker.call(self._spec, datums.timer(status if self._monitor else {}, past_due=past_due))
         except InvocationError:
             logger.warning("timer %s failed; it runs again at its next time", self._spec.name)
-        self._write(now, following(self._schedule, now))
+        return self._write(now.isoformat(), following(self._schedule, now), now)
 
     def _read(self) -> dict[str, Any]:
         if not self._monitor:
             return {}
         try:
             status: dict[str, Any] = json.loads(self._status.read_text())
-        except (OSError, ValueError):
+            for name in ("Last", "Next", "LastUpdated"):
+                datetime.fromisoformat(status[name])
+        except (OSError, ValueError, LookupError, TypeError):
             return {}
         return status
 
-    def _write(self, last: datetime, due: datetime) -> None:
-        if not self._monitor:
-            return
-        self._status.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._status.with_suffix(".new")
-        now = datetime.now(UTC).isoformat()
-        fresh.write_text(json.dumps({"Last": last.isoformat(), "Next": due.isoformat(), "LastUpdated": now}))
-        fresh.replace(self._status)
+    def _write(self, last: str, due: datetime, updated: datetime) -> dict[str, Any]:
+        status = {"Last": last, "Next": due.isoformat(), "LastUpdated": updated.isoformat()}
+        if self._monitor:
+            self._status.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._status.with_suffix(".new")
+            fresh.write_text(json.dumps(status))
+            fresh.replace(self._status)
+        return status
+
+
+def _within_minutes(schedule: str) -> bool:
+    """Tell whether a schedule has two times less than a minute apart."""
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    first = following(schedule, moment)
+    return following(schedule, first) - first < timedelta(minutes=1)

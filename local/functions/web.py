@@ -1,12 +1,10 @@
-"""The host's web side: routes of HTTP functions, the Event Grid webhook, the admin API.
+"""The host's web side: routes of HTTP functions, and the way to the Event Grid webhook and the admin API.
 
-Statuses of the webhook follow the extension's source (EventGridEvents/HttpRequestProcessor): no key 401, a key of
-another kind 403, unknown function 404, no aeg-event-type header 400, validation 200, accepted 202, a failing event 500.
+As the host answers (FunctionsController, FunctionInvocationMiddleware): no route 404, no key or an unknown one 401, a
+key of another kind 403, a function that fails or whose output cannot be written 500 without a body.
 """
 
 import asyncio
-import hmac
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,8 +12,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from local.functions import datums
+from local.functions.admin import Admin
 from local.functions.invoker import Invoker
+from local.functions.keys import Claim, Keys, refusal
 from local.functions.routing import Router
+from local.functions.webhook import EventGridWebhook
 from local.functions.worker import FunctionSpec, InvocationError
 
 logger = logging.getLogger("host.web")
@@ -23,40 +24,39 @@ logger = logging.getLogger("host.web")
 HTTP_LIMIT: Final = 230.0
 """Seconds after which Azure's front end cuts an answer off."""
 _MAX_BODY: Final = 100 * 1024 * 1024
+_LEVELS: Final[Mapping[str, Claim]] = {"anonymous": "", "function": "function", "admin": "admin"}
 
 
 class Web:
-    """Answers HTTP for the functions of an app. `keys`: eventgrid (the webhook's) and master (admin and functions)."""
+    """Answers HTTP for the functions of an app. `secrets`: eventgrid (the webhook's key) and master."""
 
     def __init__(
-        self, specs: Sequence[FunctionSpec], prefix: str, invoker: Invoker, keys: Mapping[str, str], worker: str
+        self, specs: Sequence[FunctionSpec], prefix: str, invoker: Invoker, secrets: Mapping[str, str], worker: str
     ) -> None:
-        self._specs = {spec.name.lower(): spec for spec in specs}
-        self._router = Router([spec for spec in specs if spec.trigger["type"] == "httpTrigger"], prefix)
+        named = {spec.name.lower(): spec for spec in specs}
+        enabled = {name: spec for name, spec in named.items() if not spec.disabled}
+        self._router = Router([spec for spec in enabled.values() if spec.trigger["type"] == "httpTrigger"], prefix)
         self._invoker = invoker
-        self._keys = keys
-        self._worker = worker
+        self._keys = Keys(secrets)
+        webhook = EventGridWebhook(enabled, invoker, self._keys)
+        admin = Admin(named, invoker, self._keys, worker)
         self.application = web.Application(client_max_size=_MAX_BODY)
-        self.application.router.add_route("*", "/runtime/webhooks/eventgrid", self._eventgrid)
-        self.application.router.add_route("*", "/admin/{path:.*}", self._admin)
+        self.application.router.add_route("*", "/runtime/webhooks/eventgrid", webhook.answer)
+        self.application.router.add_route("*", "/admin/{path:.*}", admin.answer)
         self.application.router.add_get("/", self._home)
         self.application.router.add_route("*", "/{path:.*}", self._http)
 
     async def _home(self, request: web.Request) -> web.Response:
         return web.Response(text="Your Functions app is up and running")
 
-    def _has(self, request: web.Request, *names: str) -> bool:
-        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
-        return bool(given) and any(hmac.compare_digest(given.encode(), self._keys[name].encode()) for name in names)
-
     async def _http(self, request: web.Request) -> web.StreamResponse:
-        found = self._router.find(request.method, request.path)
+        found = self._router.find(request.method, request.rel_url.raw_path)
         if found is None:
             return web.Response(status=404)
         spec, values = found
-        level = str(spec.trigger.get("authLevel", "function")).lower()
-        if level != "anonymous" and not self._has(request, "master"):
-            return web.Response(status=401)
+        needed = _LEVELS[str(spec.trigger.get("authLevel", "function")).lower()]
+        if needed and (refused := refusal(self._keys.claim(request, spec.name), needed)):
+            return web.Response(status=refused)
         body = await request.read()
         value = datums.http(
             request.method, str(request.url), dict(request.headers.items()), dict(request.query.items()), values, body
@@ -69,73 +69,6 @@ class Web:
         except InvocationError:
             return web.Response(status=500)
         return _response(result.returned)
-
-    async def _eventgrid(self, request: web.Request) -> web.Response:
-        if request.method == "OPTIONS":
-            origin = request.headers.get("WebHook-Request-Origin", "*")
-            return web.Response(headers={"Webhook-Allowed-Origin": origin, "Webhook-Allowed-Rate": "*"})
-        if not (request.headers.get("x-functions-key") or request.query.get("code")):
-            return web.Response(status=401)
-        if not self._has(request, "eventgrid", "master"):
-            return web.Response(status=403)
-        spec = self._specs.get(request.query.get("functionName", "").lower())
-        if spec is None or spec.trigger["type"] != "eventGridTrigger":
-            name = request.query.get("functionName", "")
-            return web.Response(status=404, text=f"cannot find function: '{name}'")
-        kind = request.headers.get("aeg-event-type", "").lower()
-        body = await request.read()
-        try:
-            parsed = json.loads(body or b"null")
-        except ValueError:
-            return web.Response(status=400, text="the body is no JSON")
-        events = parsed if isinstance(parsed, list) else [parsed]
-        if kind == "subscriptionvalidation":
-            return web.json_response({"validationResponse": events[0]["data"]["validationCode"]})
-        if kind == "unsubscribe":
-            return web.Response(status=202)
-        if kind != "notification" and not (events and isinstance(events[0], dict) and "specversion" in events[0]):
-            return web.Response(status=400, text="the header aeg-event-type is missing or unknown")
-        calls = [self._invoker.call(spec, datums.event(event)) for event in events]
-        results = await asyncio.gather(*calls, return_exceptions=True)
-        failed = [result for result in results if isinstance(result, BaseException)]
-        return web.Response(status=500, text=str(failed[0])) if failed else web.Response(status=202)
-
-    async def _admin(self, request: web.Request) -> web.Response:
-        path = request.match_info["path"].strip("/").lower()
-        if path == "host/ping":
-            return web.Response()
-        if not self._has(request, "master"):
-            return web.Response(status=401)
-        if path == "host/status":
-            counts = {name: getattr(self._invoker, name) for name in ("calls", "failures", "running")}
-            return web.json_response({"state": "Running", "worker": self._worker, **counts})
-        if path == "functions":
-            items = [{"name": spec.name, "config": {"bindings": list(spec.bindings)}} for spec in self._specs.values()]
-            return web.json_response(items)
-        if path.startswith("functions/") and request.method == "POST":
-            return await self._by_hand(path.removeprefix("functions/"), await request.read())
-        return web.Response(status=404)
-
-    async def _by_hand(self, name: str, body: bytes) -> web.Response:
-        spec = self._specs.get(name)
-        if spec is None:
-            return web.Response(status=404)
-        given = json.loads(body or b"{}").get("input", "")
-        kind = spec.trigger["type"]
-        value: Any
-        if kind == "timerTrigger":
-            value = datums.timer({}, past_due=False)
-        elif kind == "queueTrigger":
-            value = datums.text(given if isinstance(given, str) else json.dumps(given))
-        elif kind == "eventGridTrigger":
-            value = datums.event(json.loads(given) if isinstance(given, str) else given)
-        else:
-            value = datums.http("POST", "/", {}, {}, {}, str(given).encode())
-        try:
-            await self._invoker.call(spec, value)
-        except InvocationError as error:
-            return web.Response(status=500, text=str(error))
-        return web.Response(status=202)
 
 
 def _response(datum: Any) -> web.Response:

@@ -28,6 +28,7 @@ class FunctionSpec:
     name: str
     identifier: str
     bindings: Sequence[Mapping[str, Any]]
+    disabled: bool = False
 
     @property
     def trigger(self) -> Mapping[str, Any]:
