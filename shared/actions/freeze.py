@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from shared.actions.context import Context
+from shared.deciding.files import newest_contents
 from shared.engine.outcomes import Again, Answer, Done, Failed
 from shared.engine.run import Work
 from shared.ledger.protocol import NotFoundError, Row, Upsert, Value
@@ -71,11 +72,9 @@ class Freeze:
         """Give the accepted files whose time lies in the window before the newest one; the newest content of each."""
         rows = await self._context.store.table("accepted").scan(name, before=activity.id + "~", limit=10_000)
         lists = [await self._read(str(row.cells["list"])) for row in rows]
-        members = {(file.container, file.path): file for files in [*lists, tuple(new)] for file in files}
-        if not members:
-            return ()
-        newest = max(file.time for file in members.values())
-        return tuple(members[key] for key in sorted(members) if members[key].time >= newest - window)
+        members = newest_contents(file for files in [*lists, new] for file in files)
+        newest = max((file.time for file in members), default=None)
+        return tuple(file for file in members if newest is not None and file.time >= newest - window)
 
     async def _read(self, name: str) -> tuple[File, ...]:
         try:
@@ -89,7 +88,7 @@ class Freeze:
         folder = f"frozen/{activity.id}/{kind}"
         start = int(detail.get("copied", 0))
         portion = members[start : start + A_LOOK]
-        several = len({(file.account, file.container) for file in members}) > 1
+        several = len({file.place[:2] for file in members}) > 1
         copies = await asyncio.gather(
             *(
                 self._context.data.copy(
@@ -106,7 +105,9 @@ class Freeze:
                 etag=copied.etag,
                 size=copied.size,
                 time=file.time,
+                sequencer=file.sequencer,
                 claim=file.claim,
+                origin="/".join(file.place),
             )
             for file, copied in zip(portion, copies, strict=True)
         )
@@ -132,7 +133,7 @@ class Freeze:
 
 
 def _place(file: File, *, several: bool) -> str:
-    return f"{file.account}/{file.container}/{file.path}" if several else file.path
+    return "/".join(file.place) if several else file.place[2]
 
 
 def asset_of(activity: Activity, step: str) -> dict[str, Any] | None:

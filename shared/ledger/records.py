@@ -33,7 +33,10 @@ StepState = Literal["pending", "running", "waiting", "done", "failed", "skipped"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One content of one blob. `size` in bytes; `time` is the service's; `claim` names the event that told of it."""
+    """One content of one blob. `size` in bytes; `time` is the service's; `claim` names the event that told of it.
+
+    `origin` is set for a frozen copy: account/container/path of what it was copied from.
+    """
 
     account: str
     container: str
@@ -43,6 +46,15 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time: datetime
     sequencer: str = ""
     claim: str = ""
+    origin: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Account, container and path under which the file landed, of a frozen copy too."""
+        if not self.origin:
+            return self.account, self.container, self.path
+        account, container, path = self.origin.split("/", 2)
+        return account, container, path
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -74,3 +74,10 @@ def test_files_found_by_listing_give_one_answer_in_every_order(items: list[tuple
     answers = {newest_contents(order) for order in itertools.permutations(files)}
     assert len(answers) == 1
     assert newest_contents([*answers.pop(), *files])[0] in files
+
+
+def test_of_frozen_copies_the_newest_content_of_the_place_they_were_copied_from_counts() -> None:
+    older = file("frozen/one/files/p", seconds=1, sequencer="01", container="hub-data", origin="a/c/p")
+    newer = file("frozen/two/files/p", seconds=2, sequencer="02", container="hub-data", origin="a/c/p")
+    other = file("frozen/one/files/q", seconds=1, sequencer="01", container="hub-data", origin="a/c/q")
+    assert newest_contents([newer, older, other]) == (newer, other)
