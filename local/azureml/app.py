@@ -22,12 +22,14 @@ from local.azureml.metrics import Metrics
 from local.azureml.node import Node
 from local.azureml.online import OnlineEndpoints
 from local.azureml.operations import Operations
+from local.azureml.pipelines import PipelineRunner
 from local.azureml.router import Router
 from local.azureml.routes import Routes, read_call
 from local.azureml.runs import Runs
 from local.azureml.serving import Serving
 from local.azureml.state import State
 from local.azureml.storage import Storage, StorageError
+from local.azureml.sweeps import SweepRunner
 from local.azureml.tracking import Tracking
 from local.azureml.wire import PROVIDER, ArmError, reply
 from local.azureml.workspace import Workspace
@@ -57,6 +59,10 @@ class Emulator:
         self.faults = Faults()
         self.commands = CommandRunner(self.runs, node, self.nodes, self.tracking, self.faults)
         self.jobs.register("Command", self.commands)
+        self.pipelines = PipelineRunner(self.runs, self.jobs, self.assets, self.resolver)
+        self.sweeps = SweepRunner(self.runs, self.jobs, node, self.tracking)
+        self.jobs.register("Pipeline", self.pipelines)
+        self.jobs.register("Sweep", self.sweeps)
         self.history = History(self.runs, self.storage, self.resolver)
         self.operations = Operations(cloud, self.state, self.faults)
         self.endpoints = OnlineEndpoints(cloud, self.state, self.operations, self.workspace.tokens)
@@ -100,7 +106,7 @@ class Emulator:
         await self.operations.stop()
         await self.router.stop()
         await self.deployments.stop()
-        await self.commands.stop()
+        await asyncio.gather(self.pipelines.stop(), self.sweeps.stop(), self.commands.stop())
         self.metrics.flush()
         await self.tracking.stop()
         await self.storage.close()

@@ -232,8 +232,8 @@ def _command(given: Json) -> Json:
         "codeId": given.get("codeId"),
         "command": str(given.get("command") or ""),
         "environmentId": given.get("environmentId"),
-        "inputs": {name: _input(item) for name, item in (given.get("inputs") or {}).items() if item is not None},
-        "outputs": {name: _output(item) for name, item in (given.get("outputs") or {}).items()},
+        "inputs": {name: job_input(item) for name, item in (given.get("inputs") or {}).items() if item is not None},
+        "outputs": {name: job_output(item) for name, item in (given.get("outputs") or {}).items()},
         "distribution": None,
         "autologgerSettings": given.get("autologgerSettings"),
         "limits": limits,
@@ -242,7 +242,8 @@ def _command(given: Json) -> Json:
     }
 
 
-def _input(given: Json) -> Json:
+def job_input(given: Json) -> Json:
+    """Give an input of a job as the service gives it back; raises ArmError where it names nothing."""
     kind = given.get("jobInputType") or "uri_folder"
     if kind == "literal":
         return {"description": given.get("description"), "value": str(given.get("value")), "jobInputType": "literal"}
@@ -256,7 +257,8 @@ def _input(given: Json) -> Json:
     }
 
 
-def _output(given: Json | None) -> Json:
+def job_output(given: Json | None) -> Json:
+    """Give an output of a job as the service gives it back."""
     given = given or {}
     return {
         "description": given.get("description"),

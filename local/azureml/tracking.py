@@ -43,7 +43,9 @@ class Tracking:
         self._process: subprocess.Popen[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
         self._starting = asyncio.Lock()
+        self._making = asyncio.Lock()
         self._known: set[str] = set()
+        self._database = cloud.local_dir / "azureml" / "mlflow" / "mlflow.db"
         self._base = f"http://127.0.0.1:{cloud.mlflow_port}"
 
     async def stop(self) -> None:
@@ -92,6 +94,18 @@ class Tracking:
         root = str(found["run"]["info"]["artifact_uri"])
         return reply({"root_uri": root, "files": await self._artifacts.listed(root, request.query.get("path", ""))})
 
+    async def logged(self, run: str, metric: str) -> list[float]:
+        """Give what the run of a job logged of a metric, in order; nothing where the store was never used."""
+        if not self._database.exists():
+            return []
+        try:
+            await self._ready()
+            found = await self._get(f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key={metric}")
+        except (aiohttp.ClientError, TimeoutError, TrackingError, ValueError):
+            return []
+        entries = sorted(found.get("metrics", []), key=lambda item: (int(item.get("step", 0)), int(item["timestamp"])))
+        return [float(item["value"]) for item in entries]
+
     async def ended(self, name: str) -> None:
         """End the run of a job that has ended, where the job has one; never fails."""
         if name not in self._known:
@@ -104,7 +118,11 @@ class Tracking:
             await self._post("/api/2.0/mlflow/runs/update", body)
 
     async def _make_runs(self, names: set[str], *, everything: bool) -> None:
-        """Make the runs of jobs that the store does not have yet."""
+        """Make the runs of jobs that the store does not have yet; one request at a time, as they share experiments."""
+        async with self._making:
+            await self._make_missing(names, everything=everything)
+
+    async def _make_missing(self, names: set[str], *, everything: bool) -> None:
         wanted = {job["name"] for job in self._runs.everything()} if everything else names
         missing = [document for name in sorted(wanted - self._known) if (document := self._runs.find(name))]
         if not missing:
@@ -135,11 +153,11 @@ class Tracking:
             python = self._cloud.interpreter("mlflow")
             if not python.exists():
                 raise TrackingError(f"MLflow is not installed: {python} does not exist. Run `make setup`.")
-            folder = self._cloud.local_dir / "azureml" / "mlflow"
+            folder = self._database.parent
             folder.mkdir(parents=True, exist_ok=True)
             script = Path(__file__).with_name("mlflow_server.py")
             self._process = spawn(
-                [str(python), "-P", str(script), str(self._cloud.mlflow_port), str(folder / "mlflow.db")],
+                [str(python), "-P", str(script), str(self._cloud.mlflow_port), str(self._database)],
                 log=self._cloud.logs / "mlflow.log",
                 environ={
                     "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
