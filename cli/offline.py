@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cli.client import REPOSITORY
 from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
@@ -65,6 +65,8 @@ def _schema_arguments(parser: argparse.ArgumentParser) -> None:
 
 def schema(job: Job) -> int:
     """Print the JSON schema of automations, for editors."""
+    from shared.automations.schema import schema as automation_schema
+
     text = json.dumps(automation_schema(), indent=2, ensure_ascii=False) + "\n"
     if job.out:
         Path(job.out).write_text(text, encoding="utf-8")
@@ -72,16 +74,6 @@ def schema(job: Job) -> int:
     else:
         sys.stdout.write(text)
     return DONE
-
-
-def automation_schema() -> dict[str, Any]:
-    """Give the JSON schema of an automation, from the models that read them."""
-    from shared.automations.models import Automation
-
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Automation.model_json_schema(by_alias=True),
-    }
 
 
 VERBS: Final = (

@@ -60,6 +60,17 @@ def test_what_gathers_is_seen_and_closed(terminal: Any) -> None:
     assert terminal.json("events", "--outcome", "ignored")["items"] == []
 
 
+def test_a_file_that_did_nothing_is_explained(terminal: Any) -> None:
+    terminal.wait(terminal.desk.send(terminal.desk.blob_event("flights/2013-01/a.txt", "0x1")))
+    code, out, _ = terminal.run("why", "landing/flights/2013-01/a.txt")
+    assert code == 0
+    assert "✗ path: expected flights/{month}/**/*.csv" in out
+    assert "its end has 'a.txt', '*.csv' is expected" in out
+    code, out, _ = terminal.run("why", "landing/flights/2013-01/never.csv")
+    assert code == 1
+    assert out.startswith("no such event was received")
+
+
 def test_pauses(terminal: Any) -> None:
     assert terminal.run("pause", "--reason", "storm")[0] == 0
     assert terminal.run("pause", "delay-train")[0] == 0
