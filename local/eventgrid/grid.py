@@ -1,6 +1,7 @@
 """Event Grid itself: takes events of a topic, stores those that a subscription wants, and has them delivered."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,11 +13,14 @@ from local.eventgrid.delivery import Subscriber
 from local.eventgrid.destinations import Destination, QueueDestination, WebhookDestination
 from local.eventgrid.faults import Faults
 from local.eventgrid.framing import Response
+from local.eventgrid.intents import Intents
 from local.eventgrid.journal import Delivery, Journal, Stored
 from local.eventgrid.operations import Looked, Write, event_of
 from local.eventgrid.schemas import decode, encode
 from local.eventgrid.storage import Storage
 from local.eventgrid.subscriptions import EVENT_GRID, Routes, Subscription
+
+logger = logging.getLogger("eventgrid.grid")
 
 _PRUNE_EVERY: Final = 600.0
 
@@ -39,7 +43,7 @@ class Grid:
         wakes: bool = True,
     ) -> None:
         self.cloud, self.routes, self.journal, self.faults = cloud, routes, journal, faults
-        storage = Storage(cloud, session)
+        storage = self._storage = Storage(cloud, session)
         self.subscribers: dict[str, Subscriber] = {}
         for one in routes.subscriptions:
             self.subscribers[one.name] = Subscriber(
@@ -55,6 +59,7 @@ class Grid:
             topic.account: topic.name for topic in routes.topics.values() if topic.account and topic.name in wanted
         }
         self.accounts = frozenset(self._topic_of)
+        self._intents = Intents(cloud.local_dir / "eventgrid" / "intents")
         self._endpoint = f"http://127.0.0.1:{cloud.blob_port}"
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -79,13 +84,25 @@ class Grid:
         for subscriber in self.subscribers.values():
             subscriber.resume()
             self._tasks.append(asyncio.create_task(subscriber.run()))
-        self._tasks.append(asyncio.create_task(self._prune()))
+        self._tasks += [asyncio.create_task(self._prune()), asyncio.create_task(self._recover())]
 
     async def stop(self) -> None:
         """Stop delivering; what has not ended stays in the journal."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._intents.close()
+
+    async def _recover(self) -> None:
+        while True:
+            try:
+                count = await self.recover()
+            except OSError:
+                await asyncio.sleep(1)
+                continue
+            if count:
+                logger.warning("raised %d events of writes that an earlier process had not told of", count)
+            return
 
     async def _prune(self) -> None:
         while True:
@@ -108,6 +125,26 @@ class Grid:
     async def keep(self, event: Stored) -> None:
         """Store an event of the blob endpoint and have it delivered; raises JournalError."""
         await self._keep([(event, self._takers(event.topic, decode(event.body)))])
+
+    def begin(self, write: Write, *, existed: bool) -> int:
+        """Note that a write is about to happen."""
+        return self._intents.begin(write, existed=existed)
+
+    def end(self, number: int) -> None:
+        """Note that a write is told of, or has not happened."""
+        self._intents.end(number)
+
+    async def recover(self) -> int:
+        """Raise the events of writes that a killed process did not tell of; gives how many.
+
+        Raises OSError where Azurite does not answer.
+        """
+        etags = {decode(event.body)["data"].get("eTag") for event in self.journal.find(last=1000)}
+        happened = await self._intents.happened(self._storage.head, etags.__contains__)
+        for number, write, response, found in happened:
+            await self.keep(self.event(write, response, found, found.content_length))
+            self._intents.end(number)
+        return len(happened)
 
     async def publish(self, topic: str, schema: str, events: Sequence[Mapping[str, Any]]) -> None:
         """Store events of a topic and have them delivered; raises JournalError."""

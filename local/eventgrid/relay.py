@@ -41,6 +41,12 @@ class Recorder(Protocol):
     async def keep(self, event: Any) -> None:
         """Store an event; on disk when this returns."""
 
+    def begin(self, write: Write, *, existed: bool) -> int:
+        """Note that a write is about to happen; gives its number."""
+
+    def end(self, number: int) -> None:
+        """Note that a write is told of, or has not happened."""
+
 
 class Turns:
     """Gives the writers of one blob their turns."""
@@ -144,28 +150,31 @@ class Relay:
     async def _write(self, pair: "_Pair", request: Request, body: Body, write: Write, lost: bool) -> bool:
         name = write.path
         upstream = await pair.upstream()
-        mine = False
+        intent = 0
 
         async def turn() -> None:
-            nonlocal mine
+            nonlocal intent
             await self._turns.take(name)
-            mine = True
+            intent = self._recorder.begin(write, existed=True)
 
         try:
             found = None
             if write.look == "before":
-                await turn()
+                await self._turns.take(name)
+                intent = -1
                 found = await pair.look(write)
                 upstream = await pair.upstream()
-            response = await pair.pass_request(request, body, upstream, None if mine else turn, must_end=True)
+                intent = self._recorder.begin(write, existed=found is not None)
+            response = await pair.pass_request(request, body, upstream, None if intent else turn, must_end=True)
             if not 200 <= response.status < 300 or not body.done:
+                self._recorder.end(intent)
                 return False if lost else await pair.pass_response(request, body, upstream, response)
             content = await pair.whole(request, upstream, response)
             if write.look == "after":
                 found = await pair.look(write)
             event = self._recorder.event(write, response, found, body.size)
         finally:
-            if mine:
+            if intent:
                 self._turns.give(name)
         try:
             await self._recorder.keep(event)
@@ -173,6 +182,7 @@ class Relay:
             logger.exception("the event of %s is not stored: the client is told to try again", name)
             pair.client.write(answer(503, "the journal of events cannot be written: see the log of eventgrid"))
             return False
+        self._recorder.end(intent)
         if lost:
             return False
         pair.client.write(response.raw + content)

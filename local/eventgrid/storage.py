@@ -9,8 +9,10 @@ from typing import Final
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from local.config import AZURITE_KEY, HUB_ACCOUNT, Cloud
+from local.eventgrid.framing import Response
 
 VERSION: Final = "2021-12-02"
 _KEY: Final = base64.b64decode(AZURITE_KEY)
@@ -66,6 +68,13 @@ class Storage:
             await answer.read()
             if answer.status != 201:
                 raise StorageRefusedError(answer.status, f"queue {queue}")
+
+    async def head(self, account: str, path: str) -> Response:
+        """Ask for the head of a blob; raises aiohttp.ClientError (an OSError where nobody listens) or TimeoutError."""
+        headers = signed("HEAD", account, path)
+        address = URL(self._blobs + path, encoded=True)
+        async with self._session.head(address, headers=headers, timeout=_TIMEOUT) as answer:
+            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, b"")
 
     async def put_blob(self, container: str, name: str, content: bytes) -> None:
         """Write one JSON blob; raises as `put_message`."""

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Receiver:
     statuses: list[int] = field(default_factory=list)
     always: int = 200
     handshake: bool = True
+    times: list[float] = field(default_factory=list)
 
     @property
     def notifications(self) -> list[tuple[dict[str, str], Any]]:
@@ -69,6 +71,7 @@ class Receiver:
 
     async def handle(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
+        self.times.append(time.monotonic())
         if request.method == "OPTIONS":
             self.requests.append((headers, None))
             allowed = {"WebHook-Allowed-Origin": headers["webhook-request-origin"]} if self.handshake else {}

@@ -24,6 +24,7 @@ class Notes:
     def __init__(self) -> None:
         self.kept: list[Write] = []
         self.broken = False
+        self.begun = self.ended = 0
 
     def event(self, write: Write, response: Response, found: Looked | None, size: int) -> Write:
         return write
@@ -32,6 +33,13 @@ class Notes:
         if self.broken:
             raise JournalError("the disk is full")
         self.kept.append(event)
+
+    def begin(self, write: Write, *, existed: bool) -> int:
+        self.begun += 1
+        return self.begun
+
+    def end(self, number: int) -> None:
+        self.ended += 1
 
 
 @pytest.fixture
