@@ -1,12 +1,8 @@
 """How good predictions are: errors in minutes, their cost, the same by slices. Pure arithmetic on arrays."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-
-EARLIER: Final = 1.0
-LATER: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -17,13 +13,17 @@ class Cost:
     minute is the unit. One that comes earlier than told only leaves a gate idle: half of it, unless a team says more.
     """
 
-    later_than_told: float = EARLIER
-    earlier_than_told: float = LATER
+    later_than_told: float = 1.0
+    earlier_than_told: float = 0.5
+
+    def of(self, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Give the cost of each flight."""
+        wrong = actual - predicted
+        return np.where(wrong > 0, self.later_than_told * wrong, -self.earlier_than_told * wrong)
 
     def per_flight(self, actual: np.ndarray, predicted: np.ndarray) -> float:
         """Give the mean cost of a flight."""
-        wrong = actual - predicted
-        return float(np.mean(np.where(wrong > 0, self.later_than_told * wrong, -self.earlier_than_told * wrong)))
+        return float(np.mean(self.of(actual, predicted)))
 
 
 def measures(actual: np.ndarray, predicted: np.ndarray, cost: Cost) -> dict[str, float | None]:

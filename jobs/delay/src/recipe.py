@@ -1,10 +1,6 @@
 """The model: how it is built, saved with its signature and an example, and described for later comparison."""
 
-import contextlib
-import io
 import json
-import logging
-import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from columns import CATEGORIES, FEATURES, NUMBERS
+from models import quiet
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
@@ -19,6 +16,10 @@ from sklearn.preprocessing import OrdinalEncoder
 
 REFERENCE: Final = "reference.json"
 """The file beside the model that describes the rows it learned from."""
+
+
+PINNED: Final = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "scipy")
+"""What a saved model needs where it is served."""
 
 
 def build(*, iterations: int, learning_rate: float, unknown: str, seed: int) -> Pipeline:
@@ -53,13 +54,12 @@ def build(*, iterations: int, learning_rate: float, unknown: str, seed: int) -> 
 
 def save(model: Pipeline, folder: Path, example: pd.DataFrame, reference: dict[str, Any]) -> None:
     """Save an MLflow model with signature, input example and the description of its training rows."""
-    with _quiet():
+    with quiet():
         import mlflow.sklearn
         from mlflow.models import ModelSignature
         from mlflow.types import ColSpec, DataType, Schema
 
         inputs = [ColSpec(DataType.string if name in CATEGORIES else DataType.double, name) for name in FEATURES]
-        # An example comes from the training data; the names of its columns and their types are the interface.
         mlflow.sklearn.save_model(
             model,
             folder,
@@ -71,29 +71,6 @@ def save(model: Pipeline, folder: Path, example: pd.DataFrame, reference: dict[s
     (folder / REFERENCE).write_text(json.dumps(reference))
 
 
-PINNED: Final = ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "scipy")
-
-
-def load(folder: Path) -> Any:
-    """Load a saved model; raises ValueError naming the folder where there is none."""
-    if not (folder / "MLmodel").is_file():
-        inside = ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "nothing"
-        raise ValueError(f"{folder} is no MLflow model: no file MLmodel in it ({inside})")
-    with _quiet():
-        import mlflow.sklearn
-
-        return mlflow.sklearn.load_model(str(folder))
-
-
 def predict(model: Any, rows: pd.DataFrame) -> np.ndarray:
     """Give minutes of delay at arrival for rows as `frames.features` gives them."""
     return np.asarray(model.predict(rows), dtype=float)
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Hold back MLflow's advice on pickles, type hints and versions, which is no news in a job's log."""
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

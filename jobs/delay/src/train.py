@@ -44,6 +44,8 @@ def importances(model: Any, given: pd.DataFrame, actual: np.ndarray, seed: int) 
 def train(given: argparse.Namespace, tracked: Run) -> None:
     """Train, measure, save model and report. Raises DataError where the data does not allow it."""
     began = time.monotonic()
+    if given.model.is_dir() and any(given.model.iterdir()):
+        raise DataError(f"{given.model} is not empty: a model is written into a folder of its own")
     everything, files = read(given.data, required=(*FEATURES, *KEY))
     frame = labelled(everything, LABEL)
     earlier, later, cut = split(frame, given.holdout_share)

@@ -60,6 +60,7 @@ class Bench:
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
+            "OMP_NUM_THREADS": "1",
             "MLFLOW_TRACKING_URI": (folder / "mlruns").as_uri(),
             "MLFLOW_ALLOW_FILE_STORE": "true",
         }
