@@ -159,7 +159,6 @@ module landingAccess 'modules/landing-access.bicep' = {
     location: empty(landingAccountName) ? location : landingLocation
     tags: tags
     accountName: landingName
-    hubId: hubId
     appPrincipalId: identity.outputs.appPrincipalId
     deliveryIdentityId: identity.outputs.deliveryId
     computePrincipalIds: computePrincipalIds
@@ -193,7 +192,6 @@ module workspaceStorageAccess 'modules/workspace-storage-access.bicep' = if (!em
   scope: resourceGroup(workspaceSubscription, empty(workspaceName) ? resourceGroupName : workspaceStorageResourceGroup)
   params: {
     accountName: workspaceStorage
-    hubId: hubId
     appPrincipalId: identity.outputs.appPrincipalId
   }
   dependsOn: [newWorkspace]
@@ -203,7 +201,6 @@ module registryAccess 'modules/registry-access.bicep' = if (!empty(registryName)
   scope: resourceGroup(registrySubscriptionId, registryResourceGroup)
   params: {
     registryName: registryName
-    hubId: hubId
     appPrincipalId: identity.outputs.appPrincipalId
   }
 }
@@ -316,18 +313,8 @@ module alerts 'modules/alerts.bicep' = {
     insightsId: monitoring.outputs.insightsId
     hubStorageId: hubStorage.outputs.id
     hubTopicName: topic.outputs.topicName
-    landingTopicId: resourceId(
-      landingSubscription,
-      landingGroup,
-      'Microsoft.EventGrid/systemTopics',
-      landingAccess.outputs.topicName
-    )
-    workspaceTopicId: resourceId(
-      workspaceSubscription,
-      workspaceGroup,
-      'Microsoft.EventGrid/systemTopics',
-      workspaceAccess.outputs.topicName
-    )
+    landingTopicId: landingAccess.outputs.topicId
+    workspaceTopicId: workspaceAccess.outputs.topicId
     emails: alertEmails
   }
 }

@@ -130,7 +130,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
 
 resource appAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in appRoles: {
-    name: guid(account.id, 'app', role)
+    name: guid(account.id, appPrincipalId, role)
     scope: account
     properties: {
       principalId: appPrincipalId
@@ -146,7 +146,7 @@ resource eventsQueue 'Microsoft.Storage/storageAccounts/queueServices/queues@202
 }
 
 resource deliveryQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(eventsQueue.id, 'delivery', roles.storageQueueDataMessageSender.id)
+  name: guid(eventsQueue.id, deliveryPrincipalId, roles.storageQueueDataMessageSender.id)
   scope: eventsQueue
   properties: {
     principalId: deliveryPrincipalId
@@ -165,7 +165,7 @@ resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@
 }
 
 resource deliveryDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, 'delivery', roles.storageBlobDataContributor.id)
+  name: guid(deadLetters.id, deliveryPrincipalId, roles.storageBlobDataContributor.id)
   scope: deadLetters
   properties: {
     principalId: deliveryPrincipalId

@@ -2,7 +2,6 @@
 param location string
 param tags object
 param accountName string
-param hubId string
 param appPrincipalId string
 param deliveryIdentityId string
 
@@ -19,6 +18,7 @@ param outputContainers array
 param existingTopic string
 
 var roles = loadJsonContent('../roles.json')
+var topicName = empty(existingTopic) ? 'evgt-${accountName}' : existingTopic
 var outputWriters = flatten(map(outputContainers, container => map(computePrincipalIds, principal => {
   container: container
   principal: principal
@@ -48,7 +48,7 @@ resource outputs 'Microsoft.Storage/storageAccounts/blobServices/containers@2023
 ]
 
 resource appReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, hubId, 'app', roles.storageBlobDataReader.id)
+  name: guid(account.id, appPrincipalId, roles.storageBlobDataReader.id)
   scope: account
   properties: {
     principalId: appPrincipalId
@@ -58,7 +58,7 @@ resource appReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 resource appFreezes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(frozen.id, hubId, 'app', roles.storageBlobDataContributor.id)
+  name: guid(frozen.id, appPrincipalId, roles.storageBlobDataContributor.id)
   scope: frozen
   properties: {
     principalId: appPrincipalId
@@ -72,7 +72,8 @@ resource appFreezes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 resource computeReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for principal in computePrincipalIds: {
-    name: guid(account.id, hubId, 'compute', principal, roles.storageBlobDataReader.id)
+    // No hub's name in it: Azure refuses the same role for the same identity under a second name.
+    name: guid(account.id, principal, roles.storageBlobDataReader.id)
     scope: account
     properties: {
       principalId: principal
@@ -94,7 +95,7 @@ resource outputTargets 'Microsoft.Storage/storageAccounts/blobServices/container
 
 resource computeWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (writer, index) in outputWriters: {
-    name: guid(account.id, hubId, 'compute', writer.container, writer.principal)
+    name: guid(account.id, writer.container, writer.principal)
     scope: outputTargets[index]
     properties: {
       principalId: writer.principal
@@ -109,7 +110,7 @@ resource computeWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 ]
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existingTopic)) {
-  name: 'evgt-${accountName}'
+  name: topicName
   location: location
   tags: tags
   identity: {
@@ -122,4 +123,5 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existin
   }
 }
 
-output topicName string = empty(existingTopic) ? 'evgt-${accountName}' : existingTopic
+output topicName string = topicName
+output topicId string = resourceId('Microsoft.EventGrid/systemTopics', topicName)

@@ -34,7 +34,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, 'app', roles.monitoringMetricsPublisher.id)
+  name: guid(insights.id, appPrincipalId, roles.monitoringMetricsPublisher.id)
   scope: insights
   properties: {
     principalId: appPrincipalId

@@ -1,6 +1,5 @@
 // Promotion: the hub may copy a model version into a registry that environments share.
 param registryName string
-param hubId string
 param appPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
@@ -10,7 +9,7 @@ resource registry 'Microsoft.MachineLearningServices/registries@2024-10-01' exis
 }
 
 resource appPromotes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, hubId, 'app', roles.azureMLRegistryUser.id)
+  name: guid(registry.id, appPrincipalId, roles.azureMLRegistryUser.id)
   scope: registry
   properties: {
     principalId: appPrincipalId

@@ -24,7 +24,7 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
 }
 
 resource appSends 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(topic.id, 'app', roles.eventGridDataSender.id)
+  name: guid(topic.id, appPrincipalId, roles.eventGridDataSender.id)
   scope: topic
   properties: {
     principalId: appPrincipalId

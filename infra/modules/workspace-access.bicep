@@ -17,6 +17,7 @@ param dataDatastore string
 param existingTopic string
 
 var roles = loadJsonContent('../roles.json')
+var topicName = empty(existingTopic) ? 'evgt-${workspaceName}' : existingTopic
 
 resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' existing = {
   name: workspaceName
@@ -39,7 +40,7 @@ resource datastore 'Microsoft.MachineLearningServices/workspaces/datastores@2024
 }
 
 resource appLaunches 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workspace.id, hubId, 'app', roles.azureMLDataScientist.id)
+  name: guid(workspace.id, appPrincipalId, roles.azureMLDataScientist.id)
   scope: workspace
   properties: {
     principalId: appPrincipalId
@@ -49,7 +50,7 @@ resource appLaunches 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 resource appMeasures 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workspace.id, hubId, 'app', roles.monitoringReader.id)
+  name: guid(workspace.id, appPrincipalId, roles.monitoringReader.id)
   scope: workspace
   properties: {
     principalId: appPrincipalId
@@ -59,7 +60,7 @@ resource appMeasures 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existingTopic)) {
-  name: 'evgt-${workspaceName}'
+  name: topicName
   location: location
   tags: tags
   identity: {
@@ -72,4 +73,5 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existin
   }
 }
 
-output topicName string = empty(existingTopic) ? 'evgt-${workspaceName}' : existingTopic
+output topicName string = topicName
+output topicId string = resourceId('Microsoft.EventGrid/systemTopics', topicName)

@@ -1,6 +1,5 @@
 // The workspace's own account: the client uploads a job's code there, and jobs leave models and reports there.
 param accountName string
-param hubId string
 param appPrincipalId string
 
 var roles = loadJsonContent('../roles.json')
@@ -10,7 +9,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
 }
 
 resource appUploads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, hubId, 'app', roles.storageBlobDataContributor.id)
+  name: guid(account.id, appPrincipalId, roles.storageBlobDataContributor.id)
   scope: account
   properties: {
     principalId: appPrincipalId

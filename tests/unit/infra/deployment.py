@@ -374,7 +374,7 @@ class _Template:
         if isinstance(value, _Path):
             path = (*value.path, name)
             self._deployment.reads.append(Read(value.reference.type, value.reference.version, path, where))
-            return Runtime(f"<{value.reference.symbol}.{'.'.join(path)}>")
+            return Runtime(f"<{value.reference.name}.{'.'.join(path)}>")
         if isinstance(value, _Module):
             if name != "outputs":
                 raise self._error(node.line, f"a module has outputs, no {name!r}")

@@ -112,8 +112,10 @@ def grants(scenario: Scenario) -> Iterator[tuple[Grant, Resource]]:
     """Give each role assignment: who has which role where."""
     names = {one["id"]: one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
     people = {
-        "<app.properties.principalId>": "app",
-        "<delivery.properties.principalId>": "delivery",
+        **{
+            f"<{one.name}.properties.principalId>": one.symbol
+            for one in scenario.deployment.of("Microsoft.ManagedIdentity/userAssignedIdentities")
+        },
         **dict.fromkeys(scenario.parameters.get("computePrincipalIds", []), "compute"),
     }
     for one in scenario.deployment.of("Microsoft.Authorization/roleAssignments"):

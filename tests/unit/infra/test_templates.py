@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from local import provision
 from tests.unit.infra.checks import problems
 from tests.unit.infra.code import Code
 from tests.unit.infra.deployment import evaluate
@@ -114,8 +115,8 @@ MISTAKES = {
     ),
     "a role too wide": (
         "modules/landing-access.bicep",
-        "  name: guid(account.id, hubId, 'app', roles.storageBlobDataReader.id)\n  scope: account\n",
-        "  name: guid(account.id, hubId, 'app', roles.storageBlobDataReader.id)\n",
+        "  name: guid(account.id, appPrincipalId, roles.storageBlobDataReader.id)\n  scope: account\n",
+        "  name: guid(account.id, appPrincipalId, roles.storageBlobDataReader.id)\n",
         "on a whole resource group, which it does not need",
     ),
     "a role forgotten": (
@@ -216,17 +217,34 @@ def test_a_planted_mistake_is_found(mistake: str, code: Code) -> None:
 
 
 def test_two_hubs_on_one_workspace_do_not_collide() -> None:
-    second = OPTIONS["second-hub"]
-    shared = {key: value for key, value in second.items() if key not in {"hubId", "alertEmails"}}
-    given = {"environmentName": "any", "location": "westeurope", **shared}
-    one, other = (
-        {resource.id: resource.type for resource in evaluate(INFRA / "main.bicep", {**given, "hubId": hub}).resources}
+    given = {
+        **OPTIONS["second-hub"],
+        "environmentName": "any",
+        "location": "westeurope",
+        "computePrincipalIds": ["55555555-5555-5555-5555-555555555555"],
+    }
+    first, second = (
+        {resource.id: resource for resource in evaluate(INFRA / "main.bicep", {**given, "hubId": hub}).resources}
         for hub in ("first", "second")
     )
-    common = {name.rpartition("/")[2] for name in set(one) & set(other)}
-    assert common == {"scored"}, "only the container of results is shared; asking for it twice changes nothing"
+    common = set(first) & set(second)
+    assert all(first[name].body == second[name].body for name in common), "one would undo what the other did"
+    shared = {first[name].type.rpartition("/")[2] for name in common}
+    assert shared == {"containers", "roleAssignments"}, "only containers of results and the compute's roles"
+    grants: dict[tuple[str, str, str], str] = {}
+    for resource in (*first.values(), *second.values()):
+        if resource.type == "Microsoft.Authorization/roleAssignments":
+            properties = resource.body["properties"]
+            grant = (properties["principalId"], properties["roleDefinitionId"], resource.scope)
+            assert grants.setdefault(grant, resource.id) == resource.id, "Azure refuses a role under a second name"
 
 
 def test_every_role_that_is_listed_is_assigned_somewhere() -> None:
     listed = {one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
     assert roles_used(scenarios()) == listed
+
+
+def test_the_laptop_makes_no_queue_or_container_that_azure_lacks() -> None:
+    declared = json.loads((INFRA / "storage.json").read_text())
+    assert set(provision.QUEUES) == set(declared["queues"])
+    assert set(provision.HUB_CONTAINERS) <= set(declared["containers"])
