@@ -16,7 +16,7 @@ class Made:
     """What an automation brings about: a model's version, a deployment of a model, blobs under a place, runs.
 
     `name` is the model's or the experiment's name, "" where that is not known before it runs (it may be any); for
-    blobs `container` and the path's beginning.
+    blobs it is the path's beginning in `container`.
     """
 
     kind: Literal["model", "deployment", "blobs", "run"]
@@ -26,7 +26,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What starts an automation. `name` is a glob ("" is any), for blobs a pattern of paths in `container`."""
+    """What starts an automation. `name` is a glob, for blobs a pattern of paths in `container`; "" is any."""
 
     kind: ViaKind
     name: str = ""
@@ -123,7 +123,7 @@ def _same(name: str, pattern: str) -> bool:
 
 def _overlap(made: Made, wanted: Wanted) -> bool:
     """Say whether something under the place that is written may meet the pattern."""
-    if made.container != wanted.container:
+    if wanted.container and made.container != wanted.container:
         return False
     prefix = PathPattern.parse(wanted.name).literal_prefix if wanted.name else ""
     written = made.name.rstrip("/") + "/" if made.name else ""
