@@ -7,9 +7,9 @@ from pathlib import Path
 from tests.unit.infra import contract, schemas, security
 from tests.unit.infra.bicep import parse
 from tests.unit.infra.code import Code
-from tests.unit.infra.deployment import Reader
 from tests.unit.infra.scenarios import INFRA, ROOT, Scenario, scenarios
 from tests.unit.infra.tree import BicepError
+from tests.unit.infra.values import Reader
 
 
 def problems(code: Code, read: Reader = Path.read_text) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tests.unit.infra.code import Code
-from tests.unit.infra.deployment import Resource
+from tests.unit.infra.results import Resource
 from tests.unit.infra.scenarios import Scenario
 
 _STORAGE: Final = "Microsoft.Storage/storageAccounts"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.unit.infra.deployment import Deployment, Reader, evaluate, parameters_of
+from tests.unit.infra.deployment import evaluate, parameters_of
+from tests.unit.infra.results import Deployment
+from tests.unit.infra.values import Reader
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 INFRA: Final = ROOT / "infra"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tests.unit.infra.deployment import Deployment, Resource
+from tests.unit.infra.results import Deployment, Resource
 from tests.unit.infra.scenarios import INFRA, Scenario
 from tests.unit.infra.tree import File
 
