@@ -14,7 +14,7 @@ from shared.engine.outcomes import Again, Answer, Done, Refused, Superseded, Tra
 from shared.engine.run import Work
 from shared.ledger.protocol import ChangedError
 from shared.ledger.records import Activity
-from shared.ledger.switches import HUB, Switches
+from shared.ledger.switches import HUB, Switches, automation_switch
 from shared.ledger.usage import Spent, Usage, UsageRow, Usages
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Admission:
         self, activity: Activity, limits: Limits, own: Usage, group: Usage | None, verdict: storms.Verdict
     ) -> Facts:
         pauses = await self._switches.all()
-        pause = pauses.get(HUB) or pauses.get(f"automation:{activity.automation}")
+        pause = pauses.get(HUB) or pauses.get(automation_switch(activity.automation))
         older = [name for name in sorted(own.waiting) if name < activity.id]
         estimate, why = await self._estimate(activity, own) if limits.budget else (None, "")
         return Facts(

@@ -1,6 +1,7 @@
 """What operators do: start, cancel, retry, release, approve, reject, pause, resume, close."""
 
 import re
+from datetime import timedelta
 from typing import Literal
 
 from shared.api.models import (
@@ -15,12 +16,13 @@ from shared.api.models import (
     Started,
 )
 from shared.api.problems import ProblemError
+from shared.api.reading import unfinished
 from shared.api.routes import Call, Handler, Reply, shown_etag
 from shared.api.views import activity_view, pause_view
 from shared.engine.acts import NotPossibleError
 from shared.ledger.protocol import ChangedError
 from shared.ledger.records import Act
-from shared.ledger.switches import HUB, Pause
+from shared.ledger.switches import HUB, Pause, automation_switch
 
 Kind = Literal["cancel", "release", "approve", "reject", "retry"]
 
@@ -106,9 +108,15 @@ async def pause(call: Call) -> Paused:
 
 
 async def resume(call: Call) -> Resumed:
-    """End a pause."""
-    name = _switch(call)
-    return Resumed(name=name, resumed=await call.hub.switches.resume(name))
+    """End a pause, of the hub a storm too, and have what it held looked at."""
+    switch = _switch(call)
+    resumed = await call.hub.switches.resume(switch)
+    if switch == HUB:
+        resumed = await call.hub.admission.reset_storm() or resumed
+    for held in await unfinished(call.hub):
+        if held.status == "held" and switch in {HUB, automation_switch(held.automation)}:
+            await call.hub.activities.wake(held.id, timedelta(0))
+    return Resumed(name=call.values.get("name", HUB), resumed=resumed)
 
 
 def _switch(call: Call) -> str:
@@ -117,4 +125,4 @@ def _switch(call: Call) -> str:
         return HUB
     if name not in call.hub.rulebook.catalogue.automations:
         raise ProblemError(404, "Not found", f"there is no valid automation {name!r}")
-    return name
+    return automation_switch(name)

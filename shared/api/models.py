@@ -10,6 +10,7 @@ from shared.ledger.records import ActivityStatus, StepState
 ACTIVITY: Final = r"^[0-9]{8}t[0-9]{6}-[0-9a-f]{10}$"
 COLLECTION: Final = r"^[a-z][a-z0-9-]{0,62}-[0-9a-f]{10}$"
 CLAIM: Final = r"^[0-9a-f]{32}$"
+LETTER: Final = r"^[0-9]{13}-[0-9a-f]{12}$"
 AUTOMATION: Final = r"^[a-z][a-z0-9-]{0,62}$"
 _GO_ON: Final = r"^[A-Za-z0-9:_-]{0,200}$"
 Text = Annotated[str, Field(max_length=1000)]
@@ -62,7 +63,7 @@ class ActivitiesQuery(PageQuery):
 
     automation: str = Field(default="", pattern=r"^[a-z0-9-]{0,63}$", description="Only of this automation.")
     status: ActivityStatus | None = Field(default=None, description="Only in this status.")
-    since: datetime | None = Field(default=None, description="Not older than that; 30 days if left out.")
+    since: datetime | None = Field(default=None, description="Not older than that; 30 days if left out, 400 at most.")
 
 
 class EventsQuery(PageQuery):
@@ -106,6 +107,21 @@ class QueueView(Given):
     oldest_seconds: float
 
 
+class StormView(Given):
+    """The storm breaker: since when it holds everything, null while it does not, and how often it ever tripped."""
+
+    since: datetime | None
+    trips: int
+
+
+class ProbeView(Given):
+    """The last probe that was sent and the last that came back, with the seconds that it took."""
+
+    sent: datetime | None
+    came: datetime | None
+    latency_seconds: float | None
+
+
 class AutomationCounts(Given):
     """How many automations are in force, and the problems of the others by file."""
 
@@ -123,6 +139,9 @@ class Status(Given):
     open: dict[str, int] = Field(description="Unfinished activities and open collections.")
     automations: AutomationCounts
     paused_automations: list[Paused] = []
+    storm: StormView
+    probe: ProbeView
+    held: int = Field(description="Activities that a limit or a pause keeps back.")
 
 
 class PauseRequest(Asked):
@@ -306,6 +325,21 @@ class EventView(Given):
     subject: str
     via: str
     outcomes: list[OutcomeView]
+
+
+class DeadLetterView(Given):
+    """What could not be delivered, read or worked on; POST /api/replay sends it again."""
+
+    id: str
+    kind: Literal["event-grid", "events", "work", "quarantine"]
+    at: datetime
+    reason: str
+    subject: str = ""
+    type: str = ""
+    attempts: int = 0
+    replayed: datetime | None = None
+    replayed_by: str = ""
+    content: str | None = Field(default=None, description="What it holds; only where one was asked for.")
 
 
 class EventsTaken(Given):

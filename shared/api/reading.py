@@ -3,39 +3,46 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from shared.api.models import (
     ACTIVITY,
+    LETTER,
     ActivitiesQuery,
     ActivityView,
     AutomationCounts,
     AutomationView,
     CollectionView,
+    DeadLetterView,
     EventsQuery,
     EventView,
     HoldView,
     InputView,
     Page,
+    PageQuery,
+    ProbeView,
     QueueView,
     Status,
+    StormView,
 )
 from shared.api.problems import ProblemError
 from shared.api.routes import Call, Reply, shown_etag
-from shared.api.views import activity_view, event_view, held_activity, held_collection, pause_view
+from shared.api.views import activity_view, dead_letter_view, event_view, held_activity, held_collection, pause_view
 from shared.bootstrap import Hub
 from shared.deciding.collecting import Close, Facts, decide
 from shared.ledger.collections import Gathered
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity, FileList, Head, decode
-from shared.ledger.switches import HUB, Pause
+from shared.ledger.switches import HUB, Pause, automation_switch
 from shared.ledger.unfinished import Unfinished
 
 _SHOWN_FILES: Final = 5000
 _MOST_LOOKED_AT: Final = 5000
 """Activities or pages that one request looks through for a filter; the token goes on from there."""
 _AT_ONCE: Final = 16
+_LONGEST_AGO: Final = timedelta(days=400)
+"""How far back a list goes: each day is a partition, and an empty one costs a look too."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -79,7 +86,7 @@ def _automations(this: Hub, pauses: dict[str, Pause]) -> list[AutomationView]:
                 key: InputView(type=value.type, default=value.default, description=value.description)
                 for key, value in loaded.automation.inputs.items()
             },
-            paused=pause_view(pauses[name]) if name in pauses else None,
+            paused=pause_view(pauses[switch]) if (switch := automation_switch(name)) in pauses else None,
         )
         for name, loaded in catalogue.automations.items()
     ]
@@ -92,10 +99,9 @@ def _automations(this: Hub, pauses: dict[str, Pause]) -> list[AutomationView]:
 async def activities(call: Call) -> Page[ActivityView]:
     """List activities, newest first."""
     query = call.asked(ActivitiesQuery)
-    if query.token and not re.fullmatch(ACTIVITY, query.token):
-        raise ProblemError(400, "Bad token", "give the `next` of the page before")
     since = query.since or call.now - timedelta(days=30)
-    since = since.replace(tzinfo=UTC) if since.tzinfo is None else since
+    since = max(since.replace(tzinfo=UTC) if since.tzinfo is None else since, call.now - _LONGEST_AGO)
+    _check_token(query.token, call.now)
     found: list[ActivityView] = []
     last, looked = "", 0
     newest = call.hub.activities.newest(call.now, until=since, before=query.token)
@@ -108,6 +114,17 @@ async def activities(call: Call) -> Page[ActivityView]:
         if query.automation in {"", activity.automation} and query.status in {None, activity.status}:
             found.append(activity_view(activity))
     return Page[ActivityView](items=found)
+
+
+def _check_token(token: str, now: datetime) -> None:
+    if not token:
+        return
+    try:
+        known = re.fullmatch(ACTIVITY, token) and datetime.strptime(token[:8], "%Y%m%d").date() <= now.date()
+    except ValueError:
+        known = False
+    if not known:
+        raise ProblemError(400, "Bad token", "give the `next` of the page before")
 
 
 async def activity(call: Call) -> Reply:
@@ -134,6 +151,22 @@ async def events(call: Call) -> Page[EventView]:
         ]
         if not token or len(found) >= query.limit or looked >= _MOST_LOOKED_AT:
             return Page[EventView](items=found, next=token or None)
+
+
+async def dead_letters(call: Call) -> Page[DeadLetterView]:
+    """List dead letters, newest first."""
+    query = call.asked(PageQuery)
+    if query.token and not re.fullmatch(LETTER, query.token):
+        raise ProblemError(400, "Bad token", "give the `next` of the page before")
+    found = await call.hub.letters.newest(limit=query.limit + 1, after=query.token)
+    shown = [dead_letter_view(letter) for letter in found[: query.limit]]
+    return Page[DeadLetterView](items=shown, next=shown[-1].id if len(found) > query.limit else None)
+
+
+async def dead_letter(call: Call) -> DeadLetterView:
+    """Give one dead letter with its content."""
+    letter, content = await call.hub.letters.get(call.values["id"])
+    return dead_letter_view(letter, content)
 
 
 async def _gathering(this: Hub) -> AsyncIterator[tuple[str, Head, Gathered]]:
@@ -213,6 +246,8 @@ async def status(call: Call) -> Status:
     index = Unfinished(this.store)
     pauses = await this.switches.all()
     catalogue = this.rulebook.catalogue
+    since, trips = await this.admission.storm()
+    probe = await this.probes.last()
     return Status(
         hub=this.settings.hub_id,
         time=call.now,
@@ -224,4 +259,7 @@ async def status(call: Call) -> Status:
             invalid={key: [str(problem) for problem in problems] for key, problems in catalogue.invalid.items()},
         ),
         paused_automations=[pause_view(pause) for name, pause in pauses.items() if name != HUB],
+        storm=StormView(since=since, trips=trips),
+        probe=ProbeView(sent=probe.sent, came=probe.came, latency_seconds=probe.latency),
+        held=sum(activity.status == "held" for activity in await unfinished(this)),
     )

@@ -1,6 +1,7 @@
 """Turns records of the ledger into what the API shows."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -8,6 +9,7 @@ from shared.api.models import (
     ActivityView,
     ActView,
     CauseView,
+    DeadLetterView,
     EventView,
     FilesView,
     FileView,
@@ -16,8 +18,11 @@ from shared.api.models import (
     Paused,
     StepView,
 )
+from shared.ledger.deadletters import DeadLetter
 from shared.ledger.records import Activity, File, Head, Taken
 from shared.ledger.switches import Pause
+
+_MOST_SHOWN: Final = 256 * 1024
 
 
 def activity_view(activity: Activity, members: tuple[File, ...] | None = None) -> ActivityView:
@@ -95,9 +100,25 @@ def event_view(received: datetime, event: Taken) -> EventView:
     )
 
 
+def dead_letter_view(letter: DeadLetter, content: bytes | None = None) -> DeadLetterView:
+    """Show a dead letter; `content` is what it holds where that is wanted."""
+    return DeadLetterView(
+        id=letter.id,
+        kind=letter.kind,
+        at=letter.at,
+        reason=letter.reason,
+        subject=letter.subject,
+        type=letter.type,
+        attempts=letter.attempts,
+        replayed=letter.replayed,
+        replayed_by=letter.replayed_by,
+        content=None if content is None else content[:_MOST_SHOWN].decode("utf-8", "replace"),
+    )
+
+
 def pause_view(pause: Pause) -> Paused:
     """Show a pause."""
-    return Paused(name=pause.name, who=pause.who, reason=pause.reason, at=pause.at)
+    return Paused(name=pause.name.removeprefix("automation:"), who=pause.who, reason=pause.reason, at=pause.at)
 
 
 def held_activity(activity: Activity) -> HoldView:

@@ -10,9 +10,14 @@ HUB = "hub"
 _PARTITION = "switch"
 
 
+def automation_switch(name: str) -> str:
+    """Name the switch of one automation."""
+    return f"automation:{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Who paused it, when and why. `name` is `hub` or the automation's."""
+    """Who paused it, when and why. `name` is `hub` or `automation:<name>`."""
 
     name: str
     who: str

@@ -7,7 +7,7 @@ from shared.automations.patterns import PathPattern
 from shared.deciding.matching import Match, Matcher
 from shared.events import model as events
 from shared.events.model import Event
-from shared.ledger.switches import HUB, Pause
+from shared.ledger.switches import HUB, Pause, automation_switch
 from shared.why.answer import Condition, TriggerSaid
 
 Own = frozenset[tuple[str, str]]
@@ -38,7 +38,7 @@ def triggers_said(
 
 def guard(name: str, pauses: Mapping[str, Pause]) -> str:
     """Give what holds an automation back now, "" for nothing."""
-    for switch, what in ((HUB, "the hub"), (name, name)):
+    for switch, what in ((HUB, "the hub"), (automation_switch(name), name)):
         if switch in pauses:
             pause = pauses[switch]
             reason = f": {pause.reason}" if pause.reason else ""

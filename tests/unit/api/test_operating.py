@@ -113,6 +113,34 @@ async def test_pauses_are_seen_until_they_end(desk: Any) -> None:
     assert (await desk.ask("automation_pause", name="nothing")).status == 404
 
 
+async def test_what_a_pause_holds_goes_on_when_it_ends(desk: Any) -> None:
+    await desk.ask("automation_pause", {"reason": "storm"}, name="delay-train")
+    identifier = await train(desk)
+    assert (await desk.ask("activity", id=identifier)).json["status"] == "held"
+    (hold,) = (await desk.ask("holds")).json["items"]
+    assert (hold["id"], hold["kind"]) == (identifier, "activity")
+    assert "paused" in hold["reason"]
+    assert (await desk.ask("status")).json["held"] == 1
+    await desk.ask("automation_resume", name="delay-train")
+    await desk.run(1)
+    assert (await desk.ask("activity", id=identifier)).json["status"] == "running"
+
+
+async def test_a_held_activity_is_released_by_name(desk: Any) -> None:
+    await desk.ask("pause")
+    identifier = await train(desk)
+    assert (await desk.ask("hold_release", {"reason": "urgent"}, id=identifier)).status == 200
+    await desk.run(1)
+    assert (await desk.ask("activity", id=identifier)).json["status"] == "running"
+
+
+async def test_a_list_goes_back_a_year_and_no_further(desk: Any) -> None:
+    for since in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59+14:00", "2013-01-01T00:00:00"):
+        assert (await desk.ask("activities", query={"since": since})).status == 200
+    for token in ("99991231t235959-0123456789", "20139999t235959-0123456789", "x"):
+        assert (await desk.ask("activities", query={"token": token})).status == 400
+
+
 async def test_a_collection_is_shown_held_and_let_go(desk: Any) -> None:
     await desk.send(desk.blob_event("flights/2013-01/a.csv", "0x1"))
     (gathering,) = (await desk.ask("collections")).json["items"]

@@ -36,6 +36,17 @@ async def test_one_bad_event_costs_the_others_nothing(desk: Any) -> None:
     assert (answer.json["new"], answer.json["broken"]) == (3, 2)
 
 
+async def test_what_is_broken_is_a_dead_letter(desk: Any) -> None:
+    await desk.ask("events_post", [{"nonsense": 1}, {"nonsense": 2}])
+    page = (await desk.ask("dead_letters", query={"limit": "1"})).json
+    rest = (await desk.ask("dead_letters", query={"limit": "5", "token": page["next"]})).json
+    assert [item["kind"] for item in page["items"] + rest["items"]] == ["quarantine", "quarantine"]
+    assert rest["next"] is None
+    one = (await desk.ask("dead_letter", id=page["items"][0]["id"])).json
+    assert "nonsense" in one["content"]
+    assert (await desk.ask("dead_letter", id="0" * 13 + "-" + "0" * 12)).status == 404
+
+
 @pytest.mark.parametrize(
     "topic",
     [
