@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +14,14 @@ from shared.actions.context import Context
 from shared.actions.freeze import Freeze
 from shared.actions.jobs import Jobs
 from shared.actions.register import Registration
+from shared.automations.loading import Catalogue
 from shared.azureml.client import AzureMLClient
 from shared.azureml.protocol import AzureML
 from shared.contents import Contents
 from shared.data import AzureData, Data
 from shared.engine.acts import Acts
 from shared.engine.gather import Gatherer
-from shared.engine.run import Engine
+from shared.engine.run import Engine, StepRunner
 from shared.intake.accept import Intake
 from shared.intake.probing import Probes
 from shared.intake.ticking import Triggers
@@ -82,14 +83,25 @@ class Hub:
 
 
 def wire(
-    settings: Settings, store: Store, data: Data, azureml: AzureML, clock: Clock = lambda: datetime.now(UTC)
+    settings: Settings,
+    store: Store,
+    data: Data,
+    azureml: AzureML,
+    clock: Clock = lambda: datetime.now(UTC),
+    *,
+    catalogue: Catalogue | None = None,
+    steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
 ) -> Hub:
-    """Join the services given into a hub."""
+    """Join the services given into a hub.
+
+    `catalogue` are other automations than those of the settings' folder; `steps` puts others in the place of the
+    shipped steps. Both are for simulation.
+    """
     work, intake_queue = store.queue(settings.work_queue), store.queue(settings.events_queue)
     activities, collections = Activities(store, work), Collections(store, work)
     contents, journal, letters = Contents(store.blobs), Journal(store), DeadLetters(store)
     rulebook = Rulebook(
-        Rulebook.read(settings.automations, settings.root),
+        catalogue or Rulebook.read(settings.automations, settings.root),
         contents,
         activities,
         store.blobs,
@@ -113,14 +125,16 @@ def wire(
 
     engine = Engine(
         activities,
-        {
-            "admit": admission.admit,
-            "files": freeze.files,
-            "dataset": freeze.dataset,
-            "job": jobs.run,
-            "metrics": jobs.metrics,
-            "register": registration.register,
-        },
+        steps(
+            {
+                "admit": admission.admit,
+                "files": freeze.files,
+                "dataset": freeze.dataset,
+                "job": jobs.run,
+                "metrics": jobs.metrics,
+                "register": registration.register,
+            }
+        ),
         clock,
         cancellers={"job": jobs.cancel},
         finished=ended,
