@@ -181,3 +181,22 @@ async def test_many_at_once_lose_no_event(serve: Serve, container: ContainerClie
         await asyncio.gather(*(container.upload_blob(f"f/{number}", b"x") for number in range(200)))
         events = await queue.take(200, seconds=20)
     assert {event["subject"].rpartition("/")[2] for event in events} == {str(number) for number in range(200)}
+
+
+async def test_a_batch_of_deletions_raises_one_event_each(
+    serve: Serve, container: ContainerClient, queue: Queue
+) -> None:
+    """https://learn.microsoft.com/rest/api/storageservices/blob-batch"""
+    async with serve(to_queue(queue)):
+        await container.create_container()
+        for name in ("a b", "c", "kept"):
+            await container.upload_blob(name, b"1", content_settings=ContentSettings(content_type="text/x"))
+        await queue.take(3)
+        answers = await container.delete_blobs("a b", "c", "missing", raise_on_any_failure=False)
+        assert [answer.status_code async for answer in answers] == [202, 202, 404]
+        events = await queue.take(3, seconds=1)
+        assert [blob.name async for blob in container.list_blobs()] == ["kept"]
+    assert {event["subject"].rpartition("/")[2] for event in events} == {"a b", "c"}
+    assert {event["data"]["api"] for event in events} == {"DeleteBlob"}
+    assert {event["data"]["contentType"] for event in events} == {"text/x"}
+    assert all("clientRequestId" in event["data"] for event in events)
