@@ -1,10 +1,14 @@
 """Who listens where: finds the port of a cloud that another program holds, and that program."""
 
 import contextlib
+import fcntl
+import os
+import random
 import socket
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 _LISTENING: Final = "0A"
 
@@ -35,14 +39,40 @@ def check_free(ports: Iterable[int]) -> None:
 
 
 def free_base(count: int) -> int:
-    """Give the first of `count` neighbouring ports that are free now; raises PortInUseError where there are none."""
-    for _ in range(200):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            base: int = probe.getsockname()[1]
-        if base + count < 60_000 and all(is_free(port) for port in range(base, base + count)):
+    """Give the first of `count` neighbouring ports that are free; raises PortInUseError where there are none.
+
+    They stay this process's own until it ends: no other process that asks here gets them, many tests at once included.
+    They lie below the ports that the kernel gives to outgoing connections.
+    """
+    folder = Path(tempfile.gettempdir()) / f"laptop-cloud-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    bases = list(range(_LOWEST, _HIGHEST - count, _BLOCK))
+    random.shuffle(bases)
+    for base in bases:
+        blocks = [_reserved(folder / str(block)) for block in range(base, base + count, _BLOCK)]
+        if all(blocks) and all(is_free(port) for port in range(base, base + count)):
+            _held.extend(file for file in blocks if file)
             return base
-    raise PortInUseError(f"no {count} neighbouring ports are free")
+        for file in blocks:
+            if file:
+                file.close()
+    raise PortInUseError(f"no {count} neighbouring ports from {_LOWEST} to {_HIGHEST} are free")
+
+
+_LOWEST: Final = 20_000
+_HIGHEST: Final = 32_000
+_BLOCK: Final = 30
+_held: list[IO[str]] = []
+
+
+def _reserved(path: Path) -> IO[str] | None:
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
 
 
 def _holder(port: int) -> str:

@@ -14,8 +14,11 @@ from shared.actions.context import Context
 from shared.actions.freeze import Freeze
 from shared.actions.jobs import Jobs
 from shared.actions.register import Registration
+from shared.actions.release import Release
+from shared.actions.retire import Retirements
 from shared.automations.loading import Catalogue
 from shared.azureml.client import AzureMLClient
+from shared.azureml.endpoints import AzureEndpoints
 from shared.azureml.protocol import AzureML
 from shared.contents import Contents
 from shared.data import AzureData, Data
@@ -67,6 +70,8 @@ class Hub:
     admission: Admission
     sweep: Sweep
     azureml: AzureML
+    endpoints: Endpoints
+    retirements: Retirements
     data: Data
     clock: Clock
 
@@ -89,6 +94,7 @@ def wire(
     azureml: AzureML,
     clock: Clock = lambda: datetime.now(UTC),
     *,
+    endpoints: Endpoints,
     catalogue: Catalogue | None = None,
     steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
 ) -> Hub:
@@ -117,8 +123,10 @@ def wire(
         await intake.accept(_registered(settings, model, version, tags, now), now, "hub")
 
     freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
-    switches = Switches(store)
-    admission = Admission(Usages(store), switches, rulebook, activities, settings.price, settings.storm)
+    switches, usages = Switches(store), Usages(store)
+    retirements = Retirements(store, endpoints)
+    release = Release(context, endpoints, jobs, retirements, usages, settings.metrics_grain)
+    admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
 
     async def ended(activity: Activity) -> None:
         await admission.leave(activity, clock())
@@ -133,15 +141,24 @@ def wire(
                 "job": jobs.run,
                 "metrics": jobs.metrics,
                 "register": registration.register,
+                "evaluate": release.evaluate,
+                "gates": release.judge,
+                "deployment": release.deployment,
+                "rollout": release.roll,
             }
         ),
         clock,
-        cancellers={"job": jobs.cancel},
+        cancellers={
+            "job": jobs.cancel,
+            "evaluate": jobs.cancel,
+            "deployment": release.undeploy,
+            "rollout": release.go_back,
+        },
         finished=ended,
     )
     undelivered = Undelivered(store, letters)
     gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
-    sweep = Sweep(Unfinished(store), intake, undelivered, engine, gatherer, clock, timedelta(minutes=1))
+    sweep = Sweep(Unfinished(store), intake, undelivered, retirements, engine, gatherer, clock, timedelta(minutes=1))
     return Hub(
         settings=settings,
         store=store,
@@ -161,6 +178,8 @@ def wire(
         admission=admission,
         sweep=sweep,
         azureml=azureml,
+        endpoints=endpoints,
+        retirements=retirements,
         data=data,
         clock=clock,
     )
@@ -209,7 +228,7 @@ def _from_environment() -> Hub:
     azureml = AzureMLClient(
         settings.subscription, settings.resource_group, settings.workspace, settings.mlflow_tracking_uri
     )
-    return wire(settings, AzureStore(settings.storage), AzureData(accounts), azureml)
+    return wire(settings, AzureStore(settings.storage), AzureData(accounts), azureml, endpoints=AzureEndpoints(azureml))
 
 
 def _blob_client(connection: Connection) -> object:

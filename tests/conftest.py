@@ -1,6 +1,5 @@
 """Fixtures of all tests: real Azurite on free ports, and the store in both kinds."""
 
-import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -10,25 +9,10 @@ import pytest
 
 from local import azurite as azurite_program
 from local.config import HUB_ACCOUNT, PORTS, Cloud
+from local.ports import free_base
 from local.process import spawn, stop
 
-
-def free_port_base() -> int:
-    """Give the first of 30 neighbouring ports that are free, tried anew so that parallel tests do not collide."""
-    for _ in range(200):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            base = probe.getsockname()[1]
-        if base + PORTS < 60_000 and all(_is_free(port) for port in range(base, base + PORTS)):
-            return base
-    raise RuntimeError("no 30 neighbouring ports are free")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe, contextlib.suppress(OSError):
-        probe.bind(("127.0.0.1", port))
-        return True
-    return False
+pytest_plugins = ["local.testing"]
 
 
 def wait_for_port(port: int, log: Path, seconds: float = 30.0) -> None:
@@ -46,7 +30,7 @@ def wait_for_port(port: int, log: Path, seconds: float = 30.0) -> None:
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A real Azurite whose blob port stands where the proxy of a cloud would."""
     folder = tmp_path_factory.mktemp("azurite")
-    cloud = Cloud(free_port_base(), folder)
+    cloud = Cloud(free_base(PORTS), folder)
     log = folder / "azurite.log"
     process = spawn(
         azurite_program.command(folder, blob=cloud.blob_port, queue=cloud.queue_port, table=cloud.table_port),
