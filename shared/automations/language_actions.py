@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.automations.base import AssetName, JobValue, Model, Name, RepositoryFile, TemplateText
-from shared.automations.language_deploy import Gate
+from shared.automations.language_deploy import Evaluate, Gate, check_gates
 from shared.automations.language_values import Percent, one_or_more
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -125,11 +125,13 @@ class Promote(Model):
     model: TemplateText | None = Field(
         default=None, description="azureml:name:version; the version that the event names if left out."
     )
+    evaluate: Evaluate | None = None
     gates: tuple[Gate, ...] = Field(default=(), strict=False, max_length=20, description="All of them must pass.")
     tags: dict[str, TemplateText] = Field(default_factory=dict, description="Further tags of the promoted version.")
 
     @model_validator(mode="after")
     def _names_a_version(self) -> Self:
+        check_gates(self.gates, self.evaluate)
         if self.model and "${{" not in self.model and ("@" in self.model or self.model.count(":") < 2):
             raise ValueError(f"{self.model!r}: a model is promoted by version, as in azureml:arrival-delay:3")
         return self

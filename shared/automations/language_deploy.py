@@ -29,7 +29,9 @@ Tolerance = Annotated[
     gates.Tolerance,
     BeforeValidator(_tolerance),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}, {"type": "number", "minimum": 0}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})? *%$"}, {"type": "number", "minimum": 0}]}
+    ),
 ]
 
 
@@ -133,6 +135,16 @@ class Gate(Model):
         return self
 
 
+def check_gates(gates: tuple[Gate, ...], evaluate: Evaluate | None) -> None:
+    """Raise ValueError where gates have no metrics to judge by, or ask people twice."""
+    kinds = [name for gate in gates for name, value in gate.__dict__.items() if value is not None]
+    scored = [kind for kind in kinds if kind != "approval"]
+    if scored and evaluate is None:
+        raise ValueError(f"the gates {', '.join(scored)} need `evaluate`, which gives their metrics")
+    if kinds.count("approval") > 1:
+        raise ValueError("one approval gate is enough: raise its quorum")
+
+
 class Shadow(Model):
     """Live requests are copied to the challenger; its answers go nowhere."""
 
@@ -217,12 +229,7 @@ class Deploy(Model):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        kinds = [name for gate in self.gates for name, value in gate.__dict__.items() if value is not None]
-        scored = [kind for kind in kinds if kind != "approval"]
-        if scored and self.evaluate is None:
-            raise ValueError(f"the gates {', '.join(scored)} need `evaluate`, which gives their metrics")
-        if kinds.count("approval") > 1:
-            raise ValueError("one approval gate is enough: raise its quorum")
+        check_gates(self.gates, self.evaluate)
         if self.rollout and self.analysis is None:
             raise ValueError("a rollout needs `analysis`: without it nothing says whether a step does well")
         if any(step.full for step in self.rollout[:-1]):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shared.deciding.windows import instant, skipped, zone_of
+from shared.deciding.wording import MOST_CHARACTERS, shown
 
 _FIELD: Final = re.compile(r"[0-9A-Za-z*,/-]+")
 _WORD: Final = re.compile(r"[A-Za-z]+")
@@ -37,6 +38,10 @@ class Cron:
     @classmethod
     def parse(cls, text: str, zone: str = "UTC") -> "Cron":
         """Check and give it; raises CronError, or WindowError for the zone."""
+        if len(text) > MOST_CHARACTERS:
+            raise CronError(
+                f"{shown(text)} has {len(text)} characters; a cron expression has at most {MOST_CHARACTERS}"
+            )
         fields = text.split()
         if len(fields) not in {5, 6}:
             raise CronError(

@@ -5,10 +5,14 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shared.deciding.wording import MOST_CHARACTERS, shown
+
 Unit = Literal["number", "share", "milliseconds"]
-_NUMBER: Final = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(%|ms|s)?"
-_ONE: Final = re.compile(rf"(<=|>=|<|>|==)\s*{_NUMBER}")
-_TWO: Final = re.compile(rf"between\s+{_NUMBER}\s+and\s+{_NUMBER}")
+_NUMBER: Final = r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?) *(%|ms|s)?"
+_ONE: Final = re.compile(rf"(<=|>=|<|>|==) *{_NUMBER}")
+_TWO: Final = re.compile(rf"between +{_NUMBER} +and +{_NUMBER}")
+PATTERN: Final = f"^ *(?:{_ONE.pattern}|{_TWO.pattern}) *$"
+"""What a threshold looks like, for the schema that editors use."""
 _EXAMPLES: Final = {
     "number": "'<= 25', '> 0.05' or 'between 0.4 and 0.6'",
     "share": "'< 1%' or '<= 0.01'",
@@ -32,7 +36,9 @@ class Threshold:
     @classmethod
     def parse(cls, text: str, unit: Unit = "number") -> "Threshold":
         """Read it; raises ThresholdError."""
-        stripped = text.strip()
+        if len(text) > MOST_CHARACTERS:
+            raise ThresholdError(f"{shown(text)} is no threshold: write {_EXAMPLES[unit]}")
+        stripped = text.strip(" ")
         if match := _ONE.fullmatch(stripped):
             value = _value(match[2], match[3], unit, text)
             operators: dict[str, Literal["<=", ">=", "<", ">", "=="]] = {

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from shared.deciding.wording import MOST_CHARACTERS, shown
+
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_TEXT: Final = re.compile(r"(?:([A-Za-z, -]+?)\s+)?(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_TEXT: Final = re.compile(r"(?:([A-Za-z, -]+?) +)?([0-9]{1,2}):([0-9]{2}) *- *([0-9]{1,2}):([0-9]{2})")
 _HORIZON: Final = timedelta(days=8)
 """All that a weekly span can change happens within a week, and a day more for spans over midnight."""
 _DAYS_AHEAD: Final = 11
@@ -35,9 +37,11 @@ class Window:
     @classmethod
     def parse(cls, kind: Literal["allow", "deny"], text: str, zone: str = "UTC") -> "Window":
         """Read `Sun 00:00-06:00`, `Mon-Fri 22:00-06:00`, `Sat,Sun 00:00-24:00` or, for every day, `22:00-06:00`."""
-        match = _TEXT.fullmatch(text.strip())
+        match = _TEXT.fullmatch(text.strip()) if len(text) <= MOST_CHARACTERS else None
         if match is None:
-            raise WindowError(f"{text!r} is no window: write 'Sun 00:00-06:00', 'Mon-Fri 22:00-06:00' or '22:00-06:00'")
+            raise WindowError(
+                f"{shown(text)} is no window: write 'Sun 00:00-06:00', 'Mon-Fri 22:00-06:00' or '22:00-06:00'"
+            )
         start, end = (_minutes(match[first], match[first + 1], text) for first in (2, 4))
         if start == 24 * 60:
             raise WindowError(f"{text!r}: a window begins at 23:59 at the latest; 24:00 is an end")
@@ -120,7 +124,7 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise WindowError(f"{name!r} is no time zone: write an IANA name such as UTC or Europe/Berlin") from None
+        raise WindowError(f"{shown(name)} is no time zone: write an IANA name such as UTC or Europe/Berlin") from None
 
 
 def _leap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

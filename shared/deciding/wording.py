@@ -1,6 +1,10 @@
 """How decisions put durations, moments and numbers into words, so that all reasons read alike."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+MOST_CHARACTERS: Final = 200
+"""Of any small value that people write: a threshold, a window, a cron expression."""
 
 
 def length(duration: timedelta) -> str:
@@ -28,3 +32,9 @@ def number(value: float) -> str:
 def percent(fraction: float) -> str:
     """Give a fraction as per cent: 0.013 is `1.3%`."""
     return f"{fraction * 100:.4g}%"
+
+
+def shown(value: Any) -> str:
+    """Give a value as an error message shows it: never longer than a line."""
+    text = repr(value[:MOST_CHARACTERS] if isinstance(value, str) else value)
+    return text if len(text) <= 100 else f"{text[:97]}…"

@@ -181,6 +181,7 @@ def test_further_actions_are_read(model: type[BaseModel], text: str) -> None:
         (Score, "{endpoint: abc, output: scored/../x}", "an output is a container"),
         (RegisterModel, "{model: a b, from: x}", "no name in Azure ML"),
         (RegisterModel, '{model: a, from: "${{ file }}"}', "no variable"),
+        (Promote, "{to: {registry: team}, gates: [{metrics: {mae: '< 1'}}]}", "need `evaluate`"),
         (Promote, "{to: {}}", "exactly one of registry and workspace"),
         (Promote, "{to: {workspace: prod}}", "resource-group"),
         (Promote, "{to: {registry: team}, model: 'azureml:d@latest'}", "by version"),

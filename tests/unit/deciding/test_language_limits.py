@@ -71,7 +71,7 @@ def test_the_limits_of_the_contract_mean_what_they_say() -> None:
         ("concurrency: {group: g, when_busy: hold}", "Extra inputs"),
         ("rate: 4 a day", "4 per 24h"),
         ("rate: 0 per 24h", "no rate"),
-        ("rate: 4 per day", "no duration"),
+        ("rate: 4 per day", "such as 4 per 24h"),
         ("cooldown: {for: 6}", "no duration"),
         ("budget: {amount: 20, currency: usd, per: day}", "pattern"),
         ("budget: {amount: 20, currency: USD, per: year}", "'day', 'week' or 'month'"),
