@@ -83,7 +83,7 @@ lock: $(STAMPS)/app ## pins what requirements.txt brings along, with hashes
 lint: $(STAMPS)/app ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy function_app.py shared functions local cli
+	@$(BIN)/mypy function_app.py shared functions local cli tools
 
 format: $(STAMPS)/app ## formats and mends what ruff can
 	@$(BIN)/ruff format .

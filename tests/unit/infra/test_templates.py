@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import provision
+from shared.settings import ROLES
 from tests.unit.infra.checks import problems
 from tests.unit.infra.code import Code
 from tests.unit.infra.deployment import evaluate
@@ -237,6 +238,13 @@ def test_two_hubs_on_one_workspace_do_not_collide() -> None:
             properties = resource.body["properties"]
             grant = (properties["principalId"], properties["roleDefinitionId"], resource.scope)
             assert grants.setdefault(grant, resource.id) == resource.id, "Azure refuses a role under a second name"
+
+
+def test_the_app_roles_are_the_roles_that_the_code_knows() -> None:
+    roles = json.loads((INFRA / "app-roles.json").read_text())
+    assert {one["value"] for one in roles} == ROLES
+    assert len({one["id"] for one in roles}) == len(roles)
+    assert all(one["isEnabled"] and "User" in one["allowedMemberTypes"] for one in roles)
 
 
 def test_every_role_that_is_listed_is_assigned_somewhere() -> None:
