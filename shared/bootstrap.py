@@ -18,7 +18,7 @@ from shared.actions.release import Release
 from shared.actions.retire import Retirements
 from shared.automations.loading import Catalogue
 from shared.azureml.client import AzureMLClient
-from shared.azureml.endpoints import AzureEndpoints
+from shared.azureml.endpoints import AzureEndpoints, Endpoints
 from shared.azureml.protocol import AzureML
 from shared.contents import Contents
 from shared.data import AzureData, Data

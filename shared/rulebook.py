@@ -1,7 +1,8 @@
 """The automations in force: which there are, what events mean to them, and how their activities begin."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace as replaced
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,12 @@ from msgspec.structs import replace
 
 from shared.actions.plan import plan
 from shared.automations.language_limits import limits_of
-from shared.automations.loading import Catalogue, Loaded, load
+from shared.automations.loading import Catalogue, Loaded, endpoint_name, load
 from shared.automations.models import Automation, Collect
 from shared.contents import Contents
 from shared.deciding.collecting import Rule
 from shared.deciding.files import newest_contents
-from shared.deciding.limits import Limits
+from shared.deciding.limits import Concurrency, Limits
 from shared.deciding.matching import Matcher
 from shared.expressions import Expression, ExpressionError
 from shared.ledger.activities import Activities
@@ -83,7 +84,29 @@ class Rulebook:
     async def limits(self, activity: Activity) -> Limits:
         """Give the limits that the activity began with."""
         loaded = await self._contents.read(activity.content)
-        return limits_of(loaded.automation.limits)
+        limits, deploy = limits_of(loaded.automation.limits), loaded.automation.do.deploy
+        if deploy is None:
+            return limits
+        busy = limits.concurrency.when_busy if limits.concurrency else "hold"
+        return replaced(limits, concurrency=Concurrency(f"endpoint-{endpoint_name(loaded, deploy)}", 1, busy))
+
+    async def superseding(self, activity: Activity) -> bool:
+        """Tell whether a newer activity of its kind takes the place of older ones that are held: a release does."""
+        loaded = await self._contents.read(activity.content)
+        return loaded.automation.do.deploy is not None
+
+    async def supersede(self, older: str, by: str, now: datetime) -> None:
+        """End an activity that is held: a newer one does what it was to do."""
+        activity, etag = await self._activities.load(older)
+        if activity.status != "held" or activity.steps[0].state == "done":
+            return
+        activity.status, activity.reason = "superseded", f"superseded by {by}"
+        activity.updated, activity.due = now, None
+        try:
+            await self._activities.save(activity, etag)
+        except ChangedError:
+            return
+        await self._activities.wake(older, timedelta(0))
 
     async def compute(self, activity: Activity) -> tuple[str, int]:
         """Give compute and nodes of the activity's main job, ("", 0) where it runs none."""

@@ -70,6 +70,7 @@ class Settings:
     poll_shortest: timedelta
     poll_longest: timedelta
     storm: storms.Rule
+    metrics_grain: int = 60
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     platform_authentication: bool = False
@@ -98,6 +99,7 @@ class Settings:
             data_datastore=environment.get("HUB_DATA_DATASTORE", "hub_data"),
             poll_shortest=_seconds(environment, "HUB_POLL_SHORTEST_SECONDS", 5.0),
             poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
+            metrics_grain=int(_number(environment, "HUB_METRICS_GRAIN_SECONDS", 60)),
             storm=storms.Rule(
                 openings=int(_number(environment, "HUB_STORM_OPENINGS", 100)),
                 within=_seconds(environment, "HUB_STORM_WITHIN_SECONDS", 600.0),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.actions.retire import Retirements
 from shared.engine.gather import Gatherer
 from shared.engine.run import Engine
 from shared.intake.accept import Intake
@@ -24,6 +25,7 @@ class Sweep:
         unfinished: Unfinished,
         intake: Intake,
         undelivered: Undelivered,
+        retirements: Retirements,
         engine: Engine,
         gatherer: Gatherer,
         clock: Callable[[], datetime],
@@ -32,6 +34,7 @@ class Sweep:
         self._unfinished = unfinished
         self._intake = intake
         self._undelivered = undelivered
+        self._retirements = retirements
         self._engine = engine
         self._gatherer = gatherer
         self._clock = clock
@@ -41,6 +44,7 @@ class Sweep:
         """Decide events left undecided, look at open collections, wake activities whose message was lost."""
         await self._intake.sweep(self._clock())
         await self._undelivered.collect()
+        await self._retirements.run(self._clock())
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(kind: str, name: str) -> None:

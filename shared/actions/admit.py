@@ -46,6 +46,12 @@ class Rules(Protocol):
     async def merge(self, activity: Activity, into: str, now: datetime) -> bool:
         """Have a held activity take over files and causes; False where it is not held any more."""
 
+    async def superseding(self, activity: Activity) -> bool:
+        """Tell whether it takes the place of older ones that are held."""
+
+    async def supersede(self, older: str, by: str, now: datetime) -> None:
+        """End an older one that is held."""
+
 
 class Wake(Protocol):
     """Has an activity looked at."""
@@ -104,6 +110,9 @@ class Admission:
         elif group:
             group.usage.waiting.pop(activity.id, None)
         await self._write(rows, hub.usage, verdict)
+        if new and await self._rules.superseding(activity):
+            for older in facts.held:
+                await self._rules.supersede(older, activity.id, now)
         until = decision.until if isinstance(decision, Hold) else None
         after = min(_LATEST, max(_SOONEST, until - now)) if until else _LATEST
         return Again(after, detail, status="held", reason=f"held: {reasons}")

@@ -25,12 +25,16 @@ class Jobs:
 
     async def run(self, work: Work) -> Answer:
         """Submit the job of the step, or look at it; the service's reason is the reason where it fails."""
+        loaded, _ = await self._context.automation(work.activity)
+        return await self.follow(work, *_job(loaded, work.step.name))
+
+    async def follow(self, work: Work, file: str, inputs: Mapping[str, Any]) -> Answer:
+        """Submit a job file with these inputs under the step's name, or look at it."""
         activity, step = work.activity, work.step
         name = self._context.job_name(activity, step)
         looks = int(step.detail.get("looks", 0))
         if step.detail.get("job") != name:
             loaded, folder = await self._context.automation(activity)
-            file, inputs = _job(loaded, step.name)
             request = JobRequest(
                 name=name,
                 folder=folder,
@@ -47,7 +51,7 @@ class Jobs:
             if found is None:
                 return Failed(f"job {name} is not in the workspace any more: was it deleted?", step.detail)
             view = found
-        detail = {**_detail(view), "looks": looks + 1}
+        detail = {**step.detail, **_detail(view), "looks": looks + 1}
         if not view.ended:
             return Again(poll_after(looks, self._context.shortest, self._context.longest), detail)
         if view.status == "Completed":

@@ -54,6 +54,22 @@ def read_job(root: Path, path: str) -> JobFile:
     )
 
 
+def read_file(root: Path, path: str, key: str, files: dict[str, bytes]) -> None:
+    """Read, into `files`, an Azure ML YAML file that has a key, and what it names; with key "" any file as it is.
+
+    Raises JobFileError.
+    """
+    if key:
+        document = _document(root, path, files)
+        if not isinstance(document.get(key), str):
+            raise JobFileError(f"{path}: `{key}:` with a text is expected")
+        return
+    file = _inside(root, root / path, path)
+    if not file.is_file() or file.stat().st_size > MAX_YAML_BYTES:
+        raise JobFileError(f"{path} does not exist, or has more than {MAX_YAML_BYTES} bytes")
+    files[file.relative_to(root.resolve()).as_posix()] = file.read_bytes()
+
+
 def _document(root: Path, path: str, files: dict[str, bytes]) -> dict[str, Any]:
     """Read a YAML file and, into `files`, it and everything that it names."""
     from ruamel.yaml import YAML

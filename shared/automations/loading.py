@@ -12,7 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from shared.automations.documents import FileError, read_documents
-from shared.automations.jobs import JobFile, JobFileError, read_job
+from shared.automations.jobs import JobFile, JobFileError, read_file, read_job
+from shared.automations.language_deploy import Deploy
 from shared.automations.models import Automation
 from shared.automations.variables import check_variables
 
@@ -125,13 +126,23 @@ def _document(document: Any, file: str, line: int, root: Path) -> Loaded | tuple
             message = f"{path} cannot be read as an Azure ML file: {type(error).__name__}: {error}"
             problems.append(_at(file, document, place, message))
     problems += [_at(file, document, place, message) for place, message in check_variables(automation, jobs)]
+    files: dict[str, bytes] = {}
+    problems += [_at(file, document, place, message) for place, message in _read_others(automation, root, files)]
     if problems:
         return _listed(problems)
-    files: dict[str, bytes] = {}
     for job in jobs.values():
         files.update(job.files)
     files["automation.yml"] = _dump(plain)
     return Loaded(automation, file, _at(file, document, (), "").line, content_hash(files), files, jobs)
+
+
+def _read_others(automation: Automation, root: Path, files: dict[str, bytes]) -> Iterator[tuple[Any, str]]:
+    """Read, into `files`, what is named and is no job; give what is wrong and where."""
+    for place, path, key in _other_files(automation):
+        try:
+            read_file(root, path, key, files)
+        except JobFileError as error:
+            yield place, str(error)
 
 
 def _listed(found: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -161,7 +172,21 @@ def read_frozen(folder: Path) -> Loaded:
     automation = Automation.model_validate(_plain(document))
     jobs = {path: read_job(folder, path) for _, path in _job_files(automation)}
     files = {"automation.yml": (folder / "automation.yml").read_bytes()}
+    for _, path, key in _other_files(automation):
+        read_file(folder, path, key, files)
     return Loaded(automation, "automation.yml", 1, "", files, jobs)
+
+
+def named(loaded: Loaded, path: str) -> str:
+    """Give the `name` of a frozen Azure ML file."""
+    from ruamel.yaml import YAML
+
+    return str(YAML(typ="safe", pure=True).load(loaded.files[path].decode())["name"])
+
+
+def endpoint_name(loaded: Loaded, deploy: Deploy) -> str:
+    """Give the name of the endpoint that a release goes to."""
+    return named(loaded, deploy.endpoint)
 
 
 def _job_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -171,6 +196,18 @@ def _job_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], 
         yield ("do", "train", "job"), automation.do.train.job
     if automation.do.job:
         yield ("do", "job", "job"), automation.do.job.job
+    if automation.do.deploy and automation.do.deploy.evaluate:
+        yield ("do", "deploy", "evaluate", "job"), automation.do.deploy.evaluate.job
+
+
+def _other_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Give the files that are no jobs: where they are named, their path, and a key that each must have."""
+    deploy = automation.do.deploy
+    if deploy:
+        yield ("do", "deploy", "endpoint"), deploy.endpoint, "name"
+        yield ("do", "deploy", "deployment"), deploy.deployment, "name"
+        if deploy.analysis and deploy.analysis.smoke:
+            yield ("do", "deploy", "analysis", "smoke"), deploy.analysis.smoke, ""
 
 
 def _plain(value: Any) -> Any:

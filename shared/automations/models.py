@@ -15,6 +15,8 @@ from shared.automations.base import (
     RepositoryFile,
     exactly_one,
 )
+from shared.automations.language_actions import Job
+from shared.automations.language_deploy import Deploy
 from shared.automations.language_limits import Limits
 from shared.automations.language_triggers import (
     AllOf,
@@ -137,18 +139,12 @@ class Train(Model):
     register_as: Register | None = Field(default=None, alias="register")
 
 
-class Job(Model):
-    """Run any Azure ML job: command, pipeline or sweep."""
-
-    job: RepositoryFile
-    inputs: dict[str, JobValue] = Field(default_factory=dict)
-
-
 class Action(Model):
     """What to do: exactly one key."""
 
     train: Train | None = None
     job: Job | None = None
+    deploy: Deploy | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

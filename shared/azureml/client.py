@@ -57,14 +57,29 @@ class AzureMLClient:
             read_timeout=_TIMEOUT,
         )
 
-    async def _call(self, what: str, call: Callable[[Any], T]) -> T:
+    @property
+    def workspace_id(self) -> str:
+        """The ARM id of the workspace."""
+        subscription, group, name = self._names
+        return (
+            f"/subscriptions/{subscription}/resourceGroups/{group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{name}"
+        )
+
+    async def token(self, resource: str) -> str:
+        """Give a token for a resource such as https://management.azure.com."""
+        await self._connected()
+        return await asyncio.to_thread(lambda: str(self._credential.get_token(f"{resource}/.default").token))
+
+    async def call(self, what: str, call: Callable[[Any], T]) -> T:
+        """Call the SDK's client in a thread; raises TransientError or PermanentError with what was asked for."""
         client = await self._connected()
         return await asyncio.to_thread(_guarded, what, call, client)
 
     async def submit(self, request: JobRequest) -> JobView:
         """Create the job; where one of that name is there already, and is ours, give it as it is."""
         try:
-            return await self._call(f"job {request.name}", lambda client: _view(_submit(client, request)))
+            return await self.call(f"job {request.name}", lambda client: _view(_submit(client, request)))
         except PermanentError as error:
             # A lost answer comes back as a conflict or as JobPropertyImmutable: a look tells whether it was ours.
             existing = await self.job(request.name)
@@ -74,11 +89,11 @@ class AzureMLClient:
 
     async def job(self, name: str) -> JobView | None:
         """Give the job, or None."""
-        return await self._call(f"job {name}", lambda client: _found(lambda: _view(client.jobs.get(name))))
+        return await self.call(f"job {name}", lambda client: _found(lambda: _view(client.jobs.get(name))))
 
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job; it ends later."""
-        await self._call(f"job {name}", lambda client: client.jobs.begin_cancel(name))
+        await self.call(f"job {name}", lambda client: client.jobs.begin_cancel(name))
 
     async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
         """Make a version of a data asset (a folder); the same again is no error."""
@@ -94,7 +109,7 @@ class AzureMLClient:
             elif dict(known.tags or {}).get(HUB_TAG) != tags.get(HUB_TAG):
                 raise PermanentError(f"data {name}:{version} exists and was not made by this activity")
 
-        await self._call(f"data {name}:{version}", create)
+        await self.call(f"data {name}:{version}", create)
 
     async def create_model(
         self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
@@ -120,7 +135,7 @@ class AzureMLClient:
                 dict(known.properties or {}),
             )
 
-        return await self._call(f"model {name}:{version}", create)
+        return await self.call(f"model {name}:{version}", create)
 
     async def metrics(self, run: str) -> Mapping[str, float]:
         """Give the last value of each metric that a run logged, by the workspace's MLflow endpoint."""
@@ -161,21 +176,17 @@ class AzureMLClient:
 
     async def _tracking_address(self) -> str:
         if not self._tracking:
-            workspace = await self._call("the workspace", lambda client: client.workspaces.get(self._names[2]))
+            workspace = await self.call("the workspace", lambda client: client.workspaces.get(self._names[2]))
             self._tracking = str(workspace.mlflow_tracking_uri)
         return self._tracking.replace("azureml://", "https://", 1).partition("?")[0].rstrip("/")
 
     async def _history_address(self) -> str:
         if not self._history:
-            workspace = await self._call("the workspace", lambda client: client.workspaces.get(self._names[2]))
+            workspace = await self.call("the workspace", lambda client: client.workspaces.get(self._names[2]))
             services = await self._get("the workspace", str(workspace.discovery_url), {}) or {}
             if "api" not in services:
                 raise TransientError("the workspace's discovery names no api")
-            subscription, group, name = self._names
-            self._history = (
-                f"{str(services['api']).rstrip('/')}/history/v1.0/subscriptions/{subscription}/resourceGroups/{group}"
-                f"/providers/Microsoft.MachineLearningServices/workspaces/{name}"
-            )
+            self._history = f"{str(services['api']).rstrip('/')}/history/v1.0{self.workspace_id}"
         return self._history
 
     def _token(self) -> str:
@@ -225,9 +236,9 @@ def _tail(address: str) -> str:
     return " / ".join(line.strip() for line in lines[-_LOG_LINES:] if line.strip())
 
 
-def redacted(text: str) -> str:
-    """Take signatures, tokens and keys out of a text."""
-    return _SECRET.sub(r"\1…", text)[:2000]
+def redacted(text: str, most: int = 2000) -> str:
+    """Take signatures, tokens and keys out of a text, and give at most `most` characters of it."""
+    return _SECRET.sub(r"\1…", text)[:most]
 
 
 def _retry_after(error: Any) -> timedelta | None:

@@ -69,7 +69,7 @@ class Desk(world.World):  # type: ignore[misc,name-defined]
         from shared.bootstrap import wire
 
         settings = Settings.read(environment, self.root)
-        return wire(settings, self.store, self.data, self.azureml, lambda: self.now)
+        return wire(settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints)
 
     async def ask(
         self,

@@ -1,13 +1,18 @@
 """A hub in memory for tests: the shipped code, with models of storage and Azure ML and a clock that is set by hand."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from shared.azureml.endpoints import DeploymentView, EndpointView
 from shared.azureml.protocol import JobRequest, JobView, ModelView
 from shared.bootstrap import Hub, wire
 from shared.data import Copied
+from shared.deciding.analysis import Measured
+from shared.deciding.traffic import Traffic
+from shared.engine.outcomes import PermanentError
 from shared.ledger.memory import MemoryStore
 from shared.ledger.records import Activity, File
 from shared.settings import Settings
@@ -44,6 +49,15 @@ outputs: {model: {type: mlflow_model}}
 """
 
 
+EVALUATE = """
+command: python main.py
+code: ./src
+environment: azureml:delay-jobs:1
+compute: azureml:cpu-cluster
+inputs: {data: {type: uri_folder}, challenger: {type: mlflow_model}, champion: {type: mlflow_model}}
+"""
+
+
 class FakeData:
     """Data accounts in memory."""
 
@@ -75,6 +89,7 @@ class FakeAzureML:
         self.data: dict[tuple[str, str], str] = {}
         self.models: dict[tuple[str, str], ModelView] = {}
         self.fate = "Completed"
+        self.logged: dict[str, float] = {"mae": 17.5}
 
     async def submit(self, request: JobRequest) -> JobView:
         self.requests.append(request)
@@ -92,7 +107,7 @@ class FakeAzureML:
         return ""
 
     async def metrics(self, run: str) -> Mapping[str, float]:
-        return {"mae": 17.5}
+        return self.logged
 
     async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
         self.data[name, version] = uri
@@ -111,6 +126,64 @@ class FakeAzureML:
                 )
 
 
+class FakeEndpoints:
+    """Online endpoints whose deployments are ready at the second look, and whose metrics the test sets."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.traffic: dict[str, Traffic] = {}
+        self.found: dict[str, dict[str, DeploymentView]] = {}
+        self.changes: list[tuple[str, str]] = []
+        self.lost = 0
+        self.fate = "Succeeded"
+        self.requests, self.errors, self.latency = 1000, 0.0, 20.0
+
+    async def endpoint(self, name: str) -> EndpointView | None:
+        if name not in self.traffic:
+            return None
+        return EndpointView(name, "Succeeded", self.traffic[name], "http://127.0.0.1/score")
+
+    async def deployments(self, endpoint: str) -> list[DeploymentView]:
+        seen = list(self.found.get(endpoint, {}).values())
+        for one in seen:
+            if one.state == "Creating":
+                self.found[endpoint][one.name] = replace(one, state=self.fate)
+        return seen
+
+    async def create_endpoint(self, folder: Path, file: str, tags: Mapping[str, str]) -> None:
+        self.traffic["delay"], self.found["delay"] = Traffic(), {}
+
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
+        self.found["delay"][name] = DeploymentView(name, "Creating", model)
+
+    async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
+        if self.traffic[endpoint] == traffic:
+            return True
+        if self.traffic[endpoint] != expected:
+            return False
+        if self.lost:
+            self.lost -= 1
+            return True
+        self.traffic[endpoint] = traffic
+        self.changes.append((endpoint, str(traffic)))
+        return True
+
+    async def delete_deployment(self, endpoint: str, name: str) -> None:
+        if self.traffic[endpoint].live.get(name) or self.traffic[endpoint].mirror.get(name):
+            raise PermanentError(f"{name} has traffic")
+        self.found[endpoint].pop(name, None)
+
+    async def logs(self, endpoint: str, deployment: str) -> str:
+        return "starting\nValueError: it broke"
+
+    async def measured(self, endpoint: str, deployment: str, start: datetime, end: datetime, grain: int) -> Measured:
+        latency = dict.fromkeys(("p50", "p90", "p95", "p99"), (self.latency,))
+        return Measured(start, end, self.clock(), self.requests, self.errors, latency)
+
+    async def call(self, endpoint: EndpointView, deployment: str, body: bytes) -> int:
+        return 200
+
+
 class World:
     """A hub, its models, and the host that brings messages to it."""
 
@@ -122,15 +195,20 @@ class World:
         (root / "jobs" / "src" / "main.py").write_text("print('hello')\n")
         for name in ("check", "train"):
             (root / "jobs" / f"{name}.yml").write_text(JOB)
+        (root / "jobs" / "evaluate.yml").write_text(EVALUATE)
+        (root / "endpoints").mkdir(exist_ok=True)
+        (root / "endpoints" / "endpoint.yml").write_text("name: delay\nauth_mode: key\n")
+        (root / "endpoints" / "deployment.yml").write_text("name: delay\nendpoint_name: delay\n")
         self.store = MemoryStore(lambda: self.now)
         self.data, self.azureml = FakeData(), FakeAzureML()
+        self.endpoints = FakeEndpoints(lambda: self.now)
         self.root = root
         self.hub = self.start()
 
     def start(self) -> Hub:
         """Start a (further) instance on the same store."""
         settings = Settings.read(ENVIRONMENT, self.root)
-        return wire(settings, self.store, self.data, self.azureml, lambda: self.now)
+        return wire(settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints)
 
     def blob_event(self, path: str, etag: str, *, number: int = 1, container: str = "landing") -> dict[str, object]:
         return {

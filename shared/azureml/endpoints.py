@@ -1,0 +1,348 @@
+"""Online endpoints of the workspace: created by the SDK from plain YAML, read and changed by single ARM requests.
+
+The SDK's own way to change traffic (`begin_create_or_update`) leaves a polling thread behind in the process; a Function
+asks with one short request instead and reads the outcome later. Creating needs the SDK, which uploads code and resolves
+assets; its poller is a daemon thread that ends with the operation.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from shared.azureml.client import AzureMLClient, redacted
+from shared.deciding.analysis import Measured
+from shared.deciding.traffic import Traffic
+from shared.engine.outcomes import PermanentError, TransientError
+
+_VERSION: Final = "2024-10-01"
+_METRICS_VERSION: Final = "2023-10-01"
+_TIMEOUT: Final = 60
+_TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
+_MODEL: Final = re.compile(r"/models/([^/]+)/versions/([^/]+)$")
+_PERCENTILES: Final = ("P50", "P90", "P95", "P99")
+_LOG_LINES: Final = 400
+_FAILED: Final = frozenset({"408", "424", "429"})
+"""Beside 5xx: too slow, the model raised (https://learn.microsoft.com/azure/machine-learning/
+how-to-troubleshoot-online-endpoints#http-status-codes), more than it can take. Other 4xx are the caller's."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """An online endpoint as the service has it; `state` in the service's spelling, such as Succeeded or Updating."""
+
+    name: str
+    state: str
+    traffic: Traffic
+    scoring_uri: str = ""
+    compute: str = "Managed"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Whether nothing can be asked of it now."""
+        return self.state in {"Creating", "Updating", "Deleting"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """A deployment. `model` is `name:version`, "" where it has none that is registered."""
+
+    name: str
+    state: str
+    model: str = ""
+    error: str = ""
+    instances: int = 1
+    instance_type: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Endpoints(Protocol):
+    """Online endpoints as the hub uses them. Raises TransientError and PermanentError."""
+
+    async def endpoint(self, name: str) -> EndpointView | None:
+        """Give the endpoint, or None."""
+
+    async def deployments(self, endpoint: str) -> Sequence[DeploymentView]:
+        """Give its deployments."""
+
+    async def create_endpoint(self, folder: Path, file: str, tags: Mapping[str, str]) -> None:
+        """Begin to make the endpoint that a YAML file describes; it is ready later."""
+
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
+        """Begin to make the deployment of a YAML file under this name, of this model version (name:version)."""
+
+    async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
+        """Ask for a traffic if the present one is `expected`; False where it is not. It is in force later."""
+
+    async def delete_deployment(self, endpoint: str, name: str) -> None:
+        """Begin to remove a deployment; one that is not there is no error."""
+
+    async def logs(self, endpoint: str, deployment: str) -> str:
+        """Give the end of a deployment's log."""
+
+    async def measured(self, endpoint: str, deployment: str, start: datetime, end: datetime, grain: int) -> Measured:
+        """Give what Azure Monitor says of a deployment over a window, by intervals of `grain` seconds."""
+
+    async def call(self, endpoint: EndpointView, deployment: str, body: bytes) -> int:
+        """Send one request to a deployment of the endpoint; give the status."""
+
+
+class AzureEndpoints:
+    """Online endpoints in Azure."""
+
+    def __init__(self, client: AzureMLClient) -> None:
+        self._azureml = client
+        self._manager = ""
+
+    async def endpoint(self, name: str) -> EndpointView | None:
+        """Give the endpoint."""
+        body = await self._arm("GET", f"onlineEndpoints/{name}")
+        return _endpoint(body) if body else None
+
+    async def deployments(self, endpoint: str) -> Sequence[DeploymentView]:
+        """Give its deployments."""
+        body = await self._arm("GET", f"onlineEndpoints/{endpoint}/deployments")
+        return [_deployment(item) for item in (body or {}).get("value", [])]
+
+    async def create_endpoint(self, folder: Path, file: str, tags: Mapping[str, str]) -> None:
+        """Begin to make the endpoint, without traffic."""
+
+        def create(client: Any) -> None:
+            from azure.ai.ml import load_online_endpoint
+
+            endpoint = load_online_endpoint(folder / file)
+            endpoint.tags = {**(endpoint.tags or {}), **tags}
+            endpoint.traffic, endpoint.mirror_traffic = {}, {}
+            client.online_endpoints.begin_create_or_update(endpoint)
+
+        await self._azureml.call(f"endpoint of {file}", create)
+
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
+        """Begin to make the deployment."""
+
+        def create(client: Any) -> None:
+            from azure.ai.ml import load_online_deployment
+
+            deployment = load_online_deployment(folder / file)
+            deployment.name = name
+            deployment.model = f"azureml:{model}"
+            deployment.tags = {**(deployment.tags or {}), **tags}
+            client.online_deployments.begin_create_or_update(deployment)
+
+        await self._azureml.call(f"deployment {name}", create)
+
+    async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
+        """Read, compare, write."""
+        body = await self._arm("GET", f"onlineEndpoints/{endpoint}")
+        if body is None:
+            raise PermanentError(f"endpoint {endpoint} is not there any more")
+        present = _endpoint(body).traffic
+        if present == traffic:
+            return True
+        if present != expected:
+            return False
+        kept = {key: body[key] for key in ("location", "identity", "tags", "kind", "sku") if body.get(key)}
+        properties = {
+            key: body["properties"].get(key)
+            for key in ("authMode", "compute", "description", "properties", "publicNetworkAccess")
+            if body["properties"].get(key) is not None
+        }
+        properties |= {"traffic": dict(traffic.live), "mirrorTraffic": dict(traffic.mirror)}
+        await self._arm("PUT", f"onlineEndpoints/{endpoint}", {**kept, "properties": properties})
+        return True
+
+    async def delete_deployment(self, endpoint: str, name: str) -> None:
+        """Begin to remove it."""
+        await self._arm("DELETE", f"onlineEndpoints/{endpoint}/deployments/{name}")
+
+    async def logs(self, endpoint: str, deployment: str) -> str:
+        """Give the end of the log, without secrets."""
+        path = f"onlineEndpoints/{endpoint}/deployments/{deployment}/getLogs"
+        body = await self._arm("POST", path, {"containerType": "InferenceServer", "tail": _LOG_LINES})
+        return redacted(str((body or {}).get("content") or ""), most=60_000)
+
+    async def measured(self, endpoint: str, deployment: str, start: datetime, end: datetime, grain: int) -> Measured:
+        """Ask Azure Monitor for requests by status, and for the latency percentiles, which are never averaged."""
+        interval = f"PT{grain // 60}M" if grain % 60 == 0 else f"PT{grain}S"
+        span = f"{_stamp(start)}/{_stamp(end)}"
+        path = f"onlineEndpoints/{endpoint}/providers/Microsoft.Insights/metrics"
+        one = f"deployment eq '{deployment}'"
+        requests = await self._arm(
+            "GET",
+            path,
+            version=_METRICS_VERSION,
+            parameters={
+                "metricnames": "RequestsPerMinute",
+                "timespan": span,
+                "interval": interval,
+                "aggregation": "Count",
+                "$filter": f"{one} and statusCode eq '*'",
+            },
+        )
+        latency = await self._arm(
+            "GET",
+            path,
+            version=_METRICS_VERSION,
+            parameters={
+                "metricnames": ",".join(f"RequestLatency_{name}" for name in _PERCENTILES),
+                "timespan": span,
+                "interval": interval,
+                "aggregation": "Average",
+                "$filter": one,
+            },
+        )
+        return _measured(requests or {}, latency or {}, (start, end), f"Azure Monitor of {endpoint}/{deployment}")
+
+    async def call(self, endpoint: EndpointView, deployment: str, body: bytes) -> int:
+        """Send one request, as a caller with the endpoint's key would."""
+        keys = await self._arm("POST", f"onlineEndpoints/{endpoint.name}/listKeys")
+        key = str((keys or {}).get("primaryKey", ""))
+
+        def send() -> int:
+            import requests
+
+            headers = {
+                "Authorization": f"Bearer {key}",
+                "Content-Type": "application/json",
+                "azureml-model-deployment": deployment,
+            }
+            try:
+                return requests.post(endpoint.scoring_uri, data=body, headers=headers, timeout=_TIMEOUT).status_code
+            except requests.RequestException:
+                return 503
+
+        return await asyncio.to_thread(send)
+
+    async def _arm(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str = _VERSION,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send one ARM request of the workspace; give its JSON, None for 404. Raises by status."""
+        manager = await self._resource_manager()
+        token = await self._azureml.token(manager)
+
+        def send() -> Any:
+            import requests
+
+            try:
+                answer = requests.request(
+                    method,
+                    f"{manager}{self._azureml.workspace_id}/{path}",
+                    params={"api-version": version, **(parameters or {})},
+                    json=body,
+                    headers={"Authorization": f"Bearer {token}"},
+                    timeout=_TIMEOUT,
+                )
+            except requests.RequestException as error:
+                raise TransientError(f"{method} {path}: no answer: {type(error).__name__}") from None
+            if answer.status_code == 404 and method != "PUT":
+                return None
+            if answer.status_code < 300:
+                return answer.json() if answer.content else {}
+            text = redacted(f"{method} {path} answered {answer.status_code}: {_said(answer)}")
+            if answer.status_code in _TRANSIENT:
+                wait = answer.headers.get("Retry-After", "")
+                raise TransientError(text, timedelta(seconds=int(wait)) if wait.isdigit() else None)
+            raise PermanentError(text)
+
+        return await asyncio.to_thread(send)
+
+    async def _resource_manager(self) -> str:
+        """Give the address of Azure Resource Manager: of the cloud that ARM_CLOUD_METADATA_URL names, else Azure's."""
+        if not self._manager:
+            self._manager = await asyncio.to_thread(_manager)
+        return self._manager
+
+
+def _manager() -> str:
+    import requests
+
+    metadata = os.environ.get("ARM_CLOUD_METADATA_URL")
+    if not metadata:
+        return "https://management.azure.com"
+    try:
+        clouds = requests.get(metadata, timeout=_TIMEOUT).json()
+        return str(clouds[0]["resourceManager"]).rstrip("/")
+    except (requests.RequestException, ValueError, LookupError, TypeError) as error:
+        raise TransientError(f"the cloud's metadata cannot be read: {type(error).__name__}") from None
+
+
+def _said(answer: Any) -> str:
+    try:
+        error = answer.json()["error"]
+        return f"{error.get('code', '')}: {error.get('message', '')}"[:1000]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return str(answer.text)[:300]
+
+
+def _endpoint(body: Mapping[str, Any]) -> EndpointView:
+    properties = body["properties"]
+    return EndpointView(
+        name=str(body["name"]),
+        state=str(properties.get("provisioningState") or ""),
+        traffic=Traffic.of(_shares(properties.get("traffic")), _shares(properties.get("mirrorTraffic"))),
+        scoring_uri=str(properties.get("scoringUri") or ""),
+        compute="Kubernetes" if properties.get("compute") else "Managed",
+        tags=dict(body.get("tags") or {}),
+    )
+
+
+def _shares(value: Any) -> dict[str, int]:
+    return {str(name): int(share) for name, share in (value or {}).items()}
+
+
+def _deployment(body: Mapping[str, Any]) -> DeploymentView:
+    properties = body["properties"]
+    match = _MODEL.search(str(properties.get("model") or ""))
+    return DeploymentView(
+        name=str(body["name"]),
+        state=str(properties.get("provisioningState") or ""),
+        model=f"{match[1]}:{match[2]}" if match else str(properties.get("model") or "").removeprefix("azureml:"),
+        instances=int((body.get("sku") or {}).get("capacity") or 1),
+        instance_type=str(properties.get("instanceType") or ""),
+        tags=dict(body.get("tags") or {}),
+    )
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _measured(
+    requests: Mapping[str, Any], latency: Mapping[str, Any], window: tuple[datetime, datetime], source: str
+) -> Measured:
+    total = failed = 0.0
+    for metric in requests.get("value", []):
+        for series in metric.get("timeseries", []):
+            statuses = [str(item["value"]) for item in series.get("metadatavalues", []) if _is_status(item)]
+            count = sum(float(point.get("count") or 0) for point in series.get("data", []))
+            total += count
+            failed += count if any(one.startswith("5") or one in _FAILED for one in statuses) else 0
+    percentiles: dict[str, tuple[float, ...]] = {}
+    for metric in latency.get("value", []):
+        name = str(metric["name"]["value"]).rpartition("_")[2].lower()
+        points = [point for series in metric.get("timeseries", []) for point in series.get("data", [])]
+        percentiles[name] = tuple(float(point["average"]) for point in points if point.get("average") is not None)
+    return Measured(
+        start=window[0],
+        end=window[1],
+        read=datetime.now(UTC),
+        requests=round(total),
+        error_rate=failed / total if total else None,
+        latency=percentiles,
+        source=source,
+    )
+
+
+def _is_status(item: Mapping[str, Any]) -> bool:
+    return str(item["name"]["value"]).lower() == "statuscode"

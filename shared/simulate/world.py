@@ -1,0 +1,91 @@
+"""A hub in memory whose clock is set by hand: it takes deliveries at their times, and does its own work in between."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+from shared.automations.loading import Catalogue
+from shared.azureml.endpoints import Endpoints
+from shared.azureml.protocol import AzureML
+from shared.bootstrap import Hub, wire
+from shared.events.model import Broken, Event
+from shared.ledger.memory import MemoryStore
+from shared.ledger.records import Activity
+from shared.settings import Settings
+from shared.simulate.pretending import Length, Nothing, Steps
+
+_TICK: Final = timedelta(minutes=1)
+_MOST_LOOKS: Final = 5_000_000
+
+
+class World:
+    """A pretended hub under a set of rules."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, began: datetime, length: Length) -> None:
+        self.now = began
+        self.began = began
+        self.store = MemoryStore(lambda: self.now)
+        self.steps = Steps(length, lambda: self.now)
+        self.hub: Hub = wire(
+            settings,
+            self.store,
+            Nothing(),
+            cast("AzureML", _NoAzureML()),
+            lambda: self.now,
+            endpoints=cast("Endpoints", _NoAzureML()),
+            catalogue=catalogue,
+            steps=self.steps,
+        )
+        self._work = self.store.queue(settings.work_queue)
+        self._ticks = any(
+            trigger.schedule or trigger.missing
+            for loaded in catalogue.automations.values()
+            for trigger in loaded.automation.on
+        )
+        self._ticked = began
+        self._looks = 0
+
+    async def deliver(self, events: Sequence[Event | Broken], at: datetime, via: str) -> None:
+        """Take a delivery in at its time; what is due before is done before."""
+        await self.run_until(at)
+        await self.hub.intake.take(events, at, via)
+
+    def next_due(self) -> datetime | None:
+        """Give when the hub has something to do of its own accord next; None for nothing but the clock's ticks."""
+        return self._work.next_visible()
+
+    async def run_until(self, end: datetime) -> None:
+        """Let time pass."""
+        if self._ticks and self._ticked == self.began:
+            await self.hub.triggers.tick(self.began)
+        while True:
+            due = self._work.next_visible()
+            tick = self._ticked + _TICK if self._ticks else None
+            following = min((moment for moment in (due, tick) if moment is not None), default=None)
+            if following is None or following > end:
+                break
+            self.now = max(self.now, following)
+            if tick is not None and following == tick:
+                self._ticked = tick
+                await self.hub.triggers.tick(self.now)
+                continue
+            received = self._work.receive(60)
+            if received is not None:
+                self._looks += 1
+                if self._looks > _MOST_LOOKS:
+                    raise RuntimeError("the rules keep the hub busy without end: look for a loop among them")
+                await self.hub.work(received[0].text)
+                self._work.delete(*received)
+        self.now = max(self.now, end)
+
+    async def activities(self) -> list[Activity]:
+        """Give the activities that were opened, oldest first."""
+        newest = self.hub.activities.newest(self.now + timedelta(days=1), until=self.began - timedelta(days=400))
+        return sorted([activity async for activity in newest], key=lambda activity: activity.id)
+
+
+class _NoAzureML:
+    """An Azure ML that nobody may ask: every step that would is pretended."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a simulation asked Azure ML for {name}")
