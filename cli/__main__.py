@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli import acting, asking, looking, offline
+from cli import acting, asking, looking, offline, pretending
 from cli.client import HubError
 from cli.console import Screen
 from cli.verbs import REFUSED, USAGE, Job, UsageError, Verb
 
-VERBS: Final[tuple[Verb, ...]] = (*offline.VERBS, *looking.VERBS, *acting.VERBS, *asking.VERBS)
+VERBS: Final[tuple[Verb, ...]] = (*offline.VERBS, *looking.VERBS, *acting.VERBS, *asking.VERBS, *pretending.VERBS)
 _INTERRUPTED: Final = 130
 
 

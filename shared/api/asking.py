@@ -1,8 +1,14 @@
-"""What is asked of the past and of what would be: why."""
+"""What is asked of the past, and of what would be: why, simulate."""
 
-from shared.api.models import WhyQuery
+from datetime import timedelta
+
+from shared.api.models import SimulateRequest, WhyQuery
 from shared.api.problems import ProblemError
 from shared.api.routes import Call
+from shared.automations.loading import Catalogue
+from shared.simulate.answer import Simulation
+from shared.simulate.rules import RulesError, catalogue_of
+from shared.simulate.run import TooLongError, simulate
 from shared.why.answer import Why
 from shared.why.explain import Explainer
 from shared.why.places import UnknownPlaceError
@@ -16,6 +22,26 @@ async def why_event(call: Call) -> Why:
 async def why(call: Call) -> Why:
     """Explain a blob, an activity, a collection, a model, a run."""
     return await _why(call, call.asked(WhyQuery).subject)
+
+
+async def simulated(call: Call) -> Simulation:
+    """Decide events without acting."""
+    asked = call.sent(SimulateRequest)
+    catalogue = await catalogue_asked(call, asked.rules)
+    try:
+        return await simulate(call.hub.settings, catalogue, asked.events, call.now, timedelta(hours=asked.hours))
+    except TooLongError as error:
+        raise ProblemError(422, "Too long", str(error)) from None
+
+
+async def catalogue_asked(call: Call, rules: dict[str, str] | None) -> Catalogue:
+    """Give the rules that were sent along, or those in force."""
+    if rules is None:
+        return call.hub.rulebook.catalogue
+    try:
+        return await catalogue_of(rules, call.hub.settings.root)
+    except RulesError as error:
+        raise ProblemError(422, "Rules cannot be read", str(error)) from None
 
 
 async def _why(call: Call, asked: str) -> Why:

@@ -85,6 +85,24 @@ class WhyQuery(Asked):
     )
 
 
+Rules = Annotated[
+    dict[str, str],
+    Field(
+        max_length=500,
+        description="Other rules than those in force: texts by path. Those under automations/ are then all there are; "
+        "files under jobs/ and endpoints/ take the place of the app's.",
+    ),
+]
+
+
+class SimulateRequest(Asked):
+    """Events that are to be decided without acting."""
+
+    events: list[dict[str, Any]] = Field(max_length=5000, description="Of either schema; each comes at its own time.")
+    rules: Rules | None = None
+    hours: float = Field(default=24.0, gt=0, le=24 * 60, description="Time that passes after the last event.")
+
+
 class Health(Given):
     """The app answers."""
 

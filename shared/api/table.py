@@ -30,12 +30,14 @@ from shared.api.models import (
     PauseRequest,
     Resumed,
     RunRequest,
+    SimulateRequest,
     Started,
     Status,
     WhyQuery,
 )
 from shared.api.openapi import document
 from shared.api.routes import Call, Reply, Route
+from shared.simulate.answer import Simulation
 from shared.why.answer import Why
 
 _NAME = {"name": (AUTOMATION, "An automation's name.")}
@@ -261,6 +263,17 @@ _ALL: Final[tuple[Route, ...]] = (
         Why,
         query=WhyQuery,
         problems=(404,),
+    ),
+    Route(
+        "simulate",
+        "POST",
+        "simulate",
+        "reader",
+        "Decide events without acting",
+        asking.simulated,
+        Simulation,
+        takes=SimulateRequest,
+        max_body=receiving.MAX_BODY,
     ),
     Route(
         "events_post",

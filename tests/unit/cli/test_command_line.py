@@ -71,6 +71,18 @@ def test_a_file_that_did_nothing_is_explained(terminal: Any) -> None:
     assert out.startswith("no such event was received")
 
 
+def test_events_are_tried_by_other_rules(terminal: Any, tmp_path: Path) -> None:
+    (tmp_path / "events.json").write_text(json.dumps(burst(terminal.desk)))
+    code, out, _ = terminal.run("simulate", str(tmp_path / "events.json"))
+    assert code == 0
+    assert "marker came" in out
+    found = terminal.json("simulate", str(tmp_path / "events.json"), "--rules", str(terminal.desk.root))
+    assert [one["files"] for one in found["activities"]] == [3]
+    assert terminal.run("simulate", str(tmp_path / "nothing.json"))[0] == 2
+    assert terminal.run("simulate", str(tmp_path / "events.json"), "--rules", str(tmp_path))[0] == 2
+    assert terminal.json("activities")["items"] == []
+
+
 def test_pauses(terminal: Any) -> None:
     assert terminal.run("pause", "--reason", "storm")[0] == 0
     assert terminal.run("pause", "delay-train")[0] == 0
