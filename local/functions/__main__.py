@@ -41,7 +41,9 @@ async def serve(folder: Path, port: int, worker_name: str, cloud: Cloud) -> None
     options = host_options(folder)
     worker = chosen_worker(worker_name)
     specs = with_switches(worker.load(folder), settings)
-    invoker = Invoker(worker, options.function_timeout, Outputs(settings, base64_messages=options.queues.base64).commit)
+    outputs = Outputs(settings, base64_messages=options.queues.base64)
+    outputs.check(specs)
+    invoker = Invoker(worker, options.function_timeout, outputs.commit)
     queues = [
         QueueListener(spec, settings, options.queues, invoker)
         for spec in specs
@@ -70,6 +72,7 @@ async def serve(folder: Path, port: int, worker_name: str, cloud: Cloud) -> None
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the app's own clients end with the process, as in Azure
     await asyncio.gather(*(queue.close() for queue in queues))
     await runner.cleanup()
+    await outputs.close()
     for task in done - {waiting}:
         task.result()
 

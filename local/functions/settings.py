@@ -83,25 +83,41 @@ def host_options(folder: Path) -> HostOptions:
         raise AppError(f"there is no host.json in {folder}") from None
     except ValueError as error:
         raise AppError(f"host.json is no JSON: {error}") from None
-    if document.get("version") != "2.0":
-        raise AppError(f"host.json has version {document.get('version')!r}; '2.0' is expected")
-    extensions = document.get("extensions", {})
-    queues = extensions.get("queues", {})
-    batch = int(queues.get("batchSize", 16))
-    if not 1 <= batch <= 32:
-        raise AppError(f"host.json: extensions.queues.batchSize is {batch}; 1 to 32 is expected")
+    version = document.get("version") if isinstance(document, dict) else None
+    if version != "2.0":
+        raise AppError(f"host.json has version {version!r}; '2.0' is expected")
+    http, queues = _section(document, "http"), _section(document, "queues")
+    batch = _number(queues, "batchSize", 16, 1, 32)
+    encoding = str(queues.get("messageEncoding", "base64")).lower()
+    if encoding not in {"base64", "none"}:
+        raise AppError(f"host.json: extensions.queues.messageEncoding is {encoding!r}; base64 or none is expected")
     return HostOptions(
-        route_prefix=str(extensions.get("http", {}).get("routePrefix", "api")).strip("/"),
+        route_prefix=str(http.get("routePrefix", "api")).strip("/"),
         function_timeout=_span(document.get("functionTimeout", "00:30:00"), "functionTimeout"),
         queues=QueueOptions(
             batch_size=batch,
-            new_batch_threshold=int(queues.get("newBatchThreshold", batch // 2)),
-            max_dequeue_count=int(queues.get("maxDequeueCount", 5)),
+            new_batch_threshold=_number(queues, "newBatchThreshold", batch // 2, 0, 1000),
+            max_dequeue_count=_number(queues, "maxDequeueCount", 5, 1, 100_000),
             visibility_timeout=_span(queues.get("visibilityTimeout", "00:00:00"), "visibilityTimeout"),
             max_polling_interval=_span(queues.get("maxPollingInterval", "00:01:00"), "maxPollingInterval"),
-            base64=str(queues.get("messageEncoding", "base64")).lower() == "base64",
+            base64=encoding == "base64",
         ),
     )
+
+
+def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    extensions = document.get("extensions", {})
+    section = extensions.get(name, {}) if isinstance(extensions, dict) else None
+    if not isinstance(section, dict):
+        raise AppError(f"host.json: extensions.{name} is {section!r}; an object is expected")
+    return section
+
+
+def _number(section: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    value = section.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise AppError(f"host.json: extensions.queues.{name} is {value!r}; {least} to {most} is expected")
+    return value
 
 
 def _span(text: Any, name: str) -> timedelta:

@@ -30,6 +30,7 @@ def starter(azurite: Cloud, tmp_path_factory: pytest.TempPathFactory, worker: st
         *,
         host: Mapping[str, Any] | None = None,
         app: str = "",
+        files: Mapping[str, str | None] | None = None,
         folder: Path | None = None,
         names: Mapping[str, str] | None = None,
         wait: bool = True,
@@ -42,7 +43,7 @@ def starter(azurite: Cloud, tmp_path_factory: pytest.TempPathFactory, worker: st
         state = place / "state"
         environ = environment(azurite, named, HUB_PORT_BASE=str(port), HUB_LOCAL_DIR=str(state), **settings)
         log = place / "host.log"
-        command = [sys.executable, "-m", "local.functions", "--app", str(prepared(place, host, app))]
+        command = [sys.executable, "-m", "local.functions", "--app", str(prepared(place, host, app, files))]
         command += ["--worker", worker, "--port", str(port)]
         process = spawn(command, log=log, environ=environ, folder=REPOSITORY)
         secrets = Cloud(port, state).keys

@@ -112,8 +112,13 @@ def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     raise AssertionError(f"it did not come true within {seconds} s")
 
 
-def prepared(folder: Path, host: Mapping[str, Any] | None = None, app: str = "") -> Path:
-    """Lay the app out in a folder of its own."""
+def prepared(
+    folder: Path,
+    host: Mapping[str, Any] | None = None,
+    app: str = "",
+    files: Mapping[str, str | None] | None = None,
+) -> Path:
+    """Lay the app out in a folder of its own; `files` are written beside it, or left out where there is no text."""
     place = folder / "app"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(APP, place)
@@ -121,6 +126,11 @@ def prepared(folder: Path, host: Mapping[str, Any] | None = None, app: str = "")
         (place / "function_app.py").write_text(app)
     document = {"version": "2.0", "extensions": {"queues": QUEUES}, **(host or {})}
     (place / "host.json").write_text(json.dumps(document))
+    for name, text in (files or {}).items():
+        if text is None:
+            (place / name).unlink()
+        else:
+            (place / name).write_text(text)
     return place
 
 

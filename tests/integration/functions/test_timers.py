@@ -1,0 +1,158 @@
+"""The timer trigger: NCRONTAB, the kept status, past due, changed schedules, run on startup.
+
+Sources: https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer, and TimerListener and
+ScheduleMonitor (Azure/azure-webjobs-sdk-extensions); each test names the part.
+"""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.functions.timers import TimerListener, following
+from local.functions.worker import FunctionSpec, Result
+from local.process import stop
+from tests.integration.functions.hosting import until
+
+EVERY_TWO_SECONDS, YEARLY = "*/2 * * * * *", "0 0 0 1 1 *"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after", "expected"),
+    [
+        ("0 */5 * * * *", "2024-02-29T23:56:00", "2024-03-01T00:00:00"),
+        ("0 0 * * * *", "2024-01-01T00:00:00", "2024-01-01T01:00:00"),
+        ("30 0 0 * * *", "2024-01-01T00:00:29", "2024-01-01T00:00:30"),
+        ("0 30 9 * * 1-5", "2024-01-05T09:30:00", "2024-01-08T09:30:00"),
+        ("0 30 9 * * Mon-Fri", "2024-01-05T09:30:00", "2024-01-08T09:30:00"),
+        ("0 30 9 * Jan Mon", "2024-01-29T09:30:00", "2025-01-06T09:30:00"),
+        ("0 0 0 13 * 5", "2024-01-01T00:00:00", "2024-09-13T00:00:00"),
+        ("0 5,8,10 * * * *", "2024-01-01T00:05:00", "2024-01-01T00:08:00"),
+        ("*/20 * * * * *", "2024-01-01T00:00:41", "2024-01-01T00:01:00"),
+    ],
+)
+def test_ncrontab_has_six_fields_and_wants_day_and_day_of_week(schedule: str, after: str, expected: str) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-examples; Friday the 13th."""
+    assert following(schedule, datetime.fromisoformat(after).replace(tzinfo=UTC)).isoformat() == f"{expected}+00:00"
+
+
+def kept(host: Any) -> dict[str, Any]:
+    """Read the status of the timer `tick`, which this host keeps in its local folder and Azure in a blob."""
+    file: Path = host.folder / "state" / "functions" / "tick.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
+
+
+def test_a_new_timer_keeps_its_next_time_and_does_not_run_yet(host) -> None:
+    """ScheduleMonitor.CheckPastDueAsync: an initial status is written for a timer that was never seen."""
+    status = until(lambda: kept(host))
+    assert status["Last"].startswith("0001-01-01")
+    assert datetime.fromisoformat(status["Next"]) > datetime.now(UTC)
+
+
+def test_run_on_startup_runs_once_at_start_and_is_not_past_due(host) -> None:
+    """TimerListener.StartAsync: RunOnStartup schedules an immediate invocation."""
+    (seen,) = until(lambda: host.seen("at_start") or None)
+    assert seen["past_due"] is False
+
+
+def test_a_timer_runs_at_its_times_and_keeps_when(starts) -> None:
+    """TimerListener.InvokeJobFunction: the status of before is given, the new one kept; not past due."""
+    host = starts(TICK=EVERY_TWO_SECONDS)
+    seen = until(lambda: found if len(found := host.seen("tick")) >= 3 else None)
+    assert all(one["past_due"] is False for one in seen)
+    assert all(int(one["at"]) % 2 == 0 for one in seen)
+    assert [one["status"]["Last"][:4] for one in seen[:1]] == ["0001"]
+    assert seen[1]["status"]["Next"] > seen[0]["status"]["Next"]
+    status = kept(host)
+    assert (
+        datetime.fromisoformat(status["Last"]).timestamp()
+        <= time.time()
+        < datetime.fromisoformat(status["Next"]).timestamp() + 2
+    )
+
+
+def test_a_time_missed_while_the_host_was_down_is_made_up_once_as_past_due(starts) -> None:
+    """TimerListener.StartAsync: past due where the kept next time has passed; then the schedule goes on."""
+    host = starts(TICK=EVERY_TWO_SECONDS)
+    until(lambda: host.seen("tick"))
+    stop(host.process)
+    time.sleep(5)
+    again = starts(TICK=EVERY_TWO_SECONDS, folder=host.folder)
+    seen = until(lambda: found if len(found := again.seen("tick")) >= 2 else None)
+    assert [one["past_due"] for one in seen[:2]] == [True, False]
+
+
+def test_a_schedule_that_was_changed_counts_anew_and_misses_nothing(starts) -> None:
+    """ScheduleMonitor.CheckPastDueAsync: a kept next time that the schedule does not give is replaced."""
+    host = starts(TICK=EVERY_TWO_SECONDS)
+    until(lambda: host.seen("tick"))
+    stop(host.process)
+    again = starts(TICK=YEARLY, folder=host.folder)
+    until(lambda: again.seen("at_start"))
+    time.sleep(1)
+    assert again.seen("tick") == []
+    assert datetime.fromisoformat(kept(again)["Next"]).month == 1
+
+
+class Ticks:
+    """Stands where the invoker does, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def call(self, *given: Any) -> Result:
+        self.calls += 1
+        return Result()
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "{}", '{"Last": 5, "Next": "x", "LastUpdated": ""}', "[]"])
+async def test_a_broken_status_is_begun_anew(tmp_path: Path, content: str) -> None:
+    """ScheduleMonitor.GetSafeStatusAsync: a status that cannot be read is none."""
+    file, ticks = tmp_path / "tick.json", Ticks()
+    file.write_text(content)
+    spec = FunctionSpec("tick", "tick", [{"type": "timerTrigger", "name": "t", "schedule": YEARLY}])
+    running = asyncio.create_task(TimerListener(spec, {}, file, ticks).run())  # type: ignore[arg-type]  # a stand-in
+    while file.read_text() == content:  # noqa: ASYNC110 a file tells nobody that it has changed
+        await asyncio.sleep(0.02)
+    running.cancel()
+    assert json.loads(file.read_text())["Last"].startswith("0001-01-01")
+    assert ticks.calls == 0
+
+
+MINUTELY = """
+import azure.functions as func
+app = func.FunctionApp()
+calls = []
+
+@app.function_name("often")
+@app.timer_trigger(arg_name="timer", schedule="* * * * * *")
+def often(timer: func.TimerRequest) -> None:
+    calls.append(timer.past_due)
+    if len(calls) == 1:
+        raise ValueError("the first one fails")
+
+@app.function_name("seldom")
+@app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
+def seldom(timer: func.TimerRequest) -> None:
+    pass
+
+@app.route("calls", auth_level=func.AuthLevel.ANONYMOUS)
+def count(req: func.HttpRequest) -> str:
+    return str(len(calls))
+"""
+
+
+def test_a_timer_that_failed_runs_again_and_one_within_a_minute_is_not_monitored(starts) -> None:
+    """TimerListener: function errors never stop the schedule; useMonitor is on for recurrences of a minute and more
+    (https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#attributes).
+    """
+    host = starts(app=MINUTELY)
+    until(lambda: int(host.ask("/api/calls").text) >= 3)
+    files = {file.name for file in (host.folder / "state" / "functions").iterdir()}
+    assert files == {"seldom.json"}
+    assert "the first one fails" in host.log.read_text()
