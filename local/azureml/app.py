@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from local.azureml.assets import Assets
+from local.azureml.batch import Batch
 from local.azureml.command_runner import CommandRunner, Nodes
 from local.azureml.deployments import OnlineDeployments
 from local.azureml.environments import Environments
@@ -17,6 +18,7 @@ from local.azureml.events import Events
 from local.azureml.faults import Faults
 from local.azureml.history import History
 from local.azureml.inputs import Resolver
+from local.azureml.invocations import Invocations
 from local.azureml.jobs import Jobs
 from local.azureml.metrics import Metrics
 from local.azureml.node import Node
@@ -68,6 +70,8 @@ class Emulator:
         self.endpoints = OnlineEndpoints(cloud, self.state, self.operations, self.workspace.tokens)
         serving = Serving(cloud, self.assets, self.storage, self.resolver, self.environments, self.workspace)
         self.deployments = OnlineDeployments(cloud, self.state, self.endpoints, self.operations, serving, self.events)
+        self.batch = Batch(cloud, self.state, self.assets, self.operations, self.environments)
+        self.invocations = Invocations(cloud, self.batch, self.assets, self.jobs, self.runs, self.resolver)
         self.metrics = Metrics(self.state, self.endpoints)
         self.router = Router(self.endpoints, self.deployments, self.metrics)
         self.arm, self.subscription, self.plain, self.run_history = Routes(), Routes(), Routes(), Routes()
@@ -79,6 +83,9 @@ class Emulator:
         self.operations.serve(self.subscription)
         self.endpoints.serve(self.arm)
         self.deployments.serve(self.arm)
+        self.batch.serve(self.arm)
+        self.scoring, self.management = Routes(), Routes()
+        self.invocations.serve(self.scoring, self.management)
         self.metrics.serve(self.arm)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -97,6 +104,7 @@ class Emulator:
             self.jobs.runner(properties["jobType"]).start(name)
         self.endpoints.resume()
         self.deployments.resume()
+        self.batch.resume()
 
     async def stop(self) -> None:
         """End jobs' processes and servers; what had not ended is taken up by the next start."""
@@ -149,7 +157,13 @@ class Emulator:
     def _routes(self, lower: str, workspace: str) -> tuple[Routes | None, int]:
         history = f"/history/v1.0{workspace}"
         subscription = f"{'/'.join(workspace.split('/')[:3])}/providers/{PROVIDER.lower()}"
-        for prefix, routes in ((workspace, self.arm), (history, self.run_history), (subscription, self.subscription)):
+        for prefix, routes in (
+            (workspace, self.arm),
+            (history, self.run_history),
+            (subscription, self.subscription),
+            (f"/mferp/managementfrontend{workspace}", self.management),
+            ("/batch", self.scoring),
+        ):
             if lower == prefix or lower.startswith(prefix + "/"):
                 return routes, len(prefix)
         return None, 0

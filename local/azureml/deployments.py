@@ -1,7 +1,6 @@
 """Online deployments as resources: each a server that is started, replaced without a gap, scaled and ended."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -10,7 +9,7 @@ from aiohttp import web
 
 from local.azureml.commands import seconds
 from local.azureml.events import Events
-from local.azureml.online import BUSY, DEPLOYMENTS, KIND, OnlineEndpoints
+from local.azureml.online import BUSY, DEPLOYMENT_NAME, DEPLOYMENTS, KIND, OnlineEndpoints
 from local.azureml.operations import Operations
 from local.azureml.routes import Call, Routes
 from local.azureml.serving import Server, Serving
@@ -18,7 +17,6 @@ from local.azureml.state import State
 from local.azureml.wire import LOCATION, ArmError, Json, invalid, listing, not_found, reply, resource, text_map, touched
 from local.config import Cloud
 
-_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
 _MOST: Final = 20
 _INSTANCES: Final = 50
 _DRAIN: Final = 2.0
@@ -97,7 +95,7 @@ class OnlineDeployments:
 
     async def _put(self, call: Call) -> web.Response:
         endpoint, name, given = call.params["endpoint"], call.name, call.properties()
-        if not _NAME.fullmatch(name):
+        if not DEPLOYMENT_NAME.fullmatch(name):
             raise invalid(f"The deployment name '{name}' is not valid: 3 to 32 letters, digits and dashes.")
         owner = self._endpoints.check_idle(endpoint)
         if (

@@ -101,7 +101,7 @@ class Jobs:
         given = call.properties()
         stored = self._runs.find(call.name)
         if stored is not None:
-            return reply(self._changed(stored, given))
+            return reply(self.changed(stored, given))
         job = self.create(call.name, given)
         return reply(job, 201, {"Location": str(call.request.url)})
 
@@ -119,7 +119,8 @@ class Jobs:
         runner.start(name)
         return self._runs.job(name)
 
-    def _changed(self, stored: Json, given: Json) -> Json:
+    def changed(self, stored: Json, given: Json) -> Json:
+        """Change what may change of a job that is there; raises ArmError where more would change."""
         before, after = stored["frozen"], _frozen(given)
         changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
         if changed:

@@ -20,7 +20,8 @@ from local.config import TENANT, Cloud
 
 KIND: Final = "onlineEndpoints"
 DEPLOYMENTS: Final = "onlineEndpoints/deployments"
-_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
+ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
+DEPLOYMENT_NAME: Final = ENDPOINT_NAME
 _MOST: Final = 100
 SETTLE: Final = 0.3
 """Seconds that making or changing an endpoint takes; a change of traffic is in force only then."""
@@ -87,7 +88,7 @@ class OnlineEndpoints:
 
     async def _put(self, call: Call) -> web.Response:
         name, given = call.name, call.properties()
-        if not _NAME.fullmatch(name):
+        if not ENDPOINT_NAME.fullmatch(name):
             raise invalid(
                 f"The endpoint name '{name}' is not valid: 3 to 32 characters, letters, digits and dashes, the first a "
                 "letter, the last no dash."

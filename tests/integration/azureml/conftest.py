@@ -91,8 +91,11 @@ def ml(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> Any:
     for key, value in client_environment(laptop.cloud).items():
         monkeypatch.setenv(key, value)
     from azure.ai.ml import MLClient
+    from azure.ai.ml.constants._endpoint import EndpointInvokeFields
     from azure.identity import DefaultAzureCredential
 
+    # azure-ai-ml keeps the deployment of one invocation for all later ones, of other endpoints too.
+    EndpointInvokeFields.DEFAULT_HEADER.pop("azureml-model-deployment", None)
     return MLClient(DefaultAzureCredential(), SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE, show_progress=False)
 
 
