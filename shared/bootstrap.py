@@ -96,16 +96,18 @@ def wire(
     *,
     endpoints: Endpoints,
     catalogue: Catalogue | None = None,
+    journal: Journal | None = None,
     steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
 ) -> Hub:
     """Join the services given into a hub.
 
-    `catalogue` are other automations than those of the settings' folder; `steps` puts others in the place of the
-    shipped steps. Both are for simulation.
+    `catalogue` are other automations than those of the settings' folder, `journal` another than the store's; `steps`
+    puts others in the place of the shipped steps. All three are for simulation.
     """
     work, intake_queue = store.queue(settings.work_queue), store.queue(settings.events_queue)
     activities, collections = Activities(store, work), Collections(store, work)
-    contents, journal, letters = Contents(store.blobs), Journal(store), DeadLetters(store)
+    contents, letters = Contents(store.blobs), DeadLetters(store)
+    journal = journal or Journal(store)
     rulebook = Rulebook(
         catalogue or Rulebook.read(settings.automations, settings.root),
         contents,

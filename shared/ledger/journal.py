@@ -68,6 +68,23 @@ class Claimed:
     duplicates: tuple[Taken, ...]
 
 
+class TooMuchError(Exception):
+    """A span holds more events than can be read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A part as it lies in the ledger, unread: when it was received, and its row."""
+
+    received: datetime
+    row: Row
+
+    @property
+    def count(self) -> int:
+        """How many events it holds."""
+        return _count(self.row)
+
+
 def claim_name(subject: str, content: str) -> str:
     """Name what an event tells: 20 hex digits of its subject (one subject's are neighbours), 12 of its content."""
     return hashlib.sha256(subject.encode()).hexdigest()[:20] + hashlib.sha256(content.encode()).hexdigest()[:12]
@@ -219,6 +236,34 @@ class Journal:
                 return page, row.key
         return page, ""
 
+    async def span(self, since: datetime, until: datetime, *, most: int) -> list[Stored]:
+        """Give what was decided from `since` to before `until`, the oldest first; `read` gives the events of each.
+
+        Raises TooMuchError over `most` events.
+        """
+        after = f"t:{_END - _milliseconds(until):013}:~"
+        before = f"t:{_END - _milliseconds(since):013}:~"
+        shards = await asyncio.gather(*(self._span(f"s{n:02d}", after, before, most) for n in range(SHARDS)))
+        found = [Stored(_received(row.key), row) for rows in shards for row in rows]
+        if (count := sum(one.count for one in found)) > most:
+            raise TooMuchError(f"the span holds {count} events; at most {most} are read: choose a shorter one")
+        return sorted(found, key=lambda one: (one.received, one.row.key))
+
+    async def _span(self, shard: str, after: str, before: str, most: int) -> list[Row]:
+        found: list[Row] = []
+        count = 0
+        while rows := await self._table.scan(shard, after=after, before=before, limit=1000):
+            found += rows
+            count += sum(_count(row) for row in rows)
+            if count > most:
+                raise TooMuchError(f"the span holds more than {most} events: choose a shorter one")
+            after = rows[-1].key
+        return found
+
+    async def read(self, stored: Stored) -> tuple[Taken, ...]:
+        """Give the events of a part."""
+        return await self._events(stored.row)
+
     async def _part_row(self, part: Part, events: tuple[Taken, ...], *, decided: bool) -> Row:
         packed = zlib.compress(msgspec.json.encode(events), 1)
         cells: dict[str, Value] = {"schema": SCHEMA, "events": len(events)}
@@ -240,6 +285,11 @@ class Journal:
                 pieces.append(piece if isinstance(piece, bytes) else b"")
             packed = b"".join(pieces)
         return _takens.decode(zlib.decompress(packed))
+
+
+def _count(row: Row) -> int:
+    count = row.cells.get("events", 0)
+    return count if isinstance(count, int) else 0
 
 
 def _decided_key(key: str) -> str:
