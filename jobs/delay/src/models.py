@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 
 class ModelError(RuntimeError):
@@ -37,9 +38,19 @@ def load(folder: Path) -> Any:
         import mlflow.pyfunc
 
         try:
-            return mlflow.pyfunc.load_model(str(found))
+            model = mlflow.pyfunc.load_model(str(found))
         except Exception as error:
             raise ModelError(f"model in {folder} cannot be loaded: {type(error).__name__}: {error}") from error
+    one_thread()
+    return model
+
+
+def one_thread() -> None:
+    """Have the trees use one thread, once they are imported.
+
+    For some thousand rows at a time, threads that wait for each other cost several times what they save.
+    """
+    threadpool_limits(1, user_api="openmp")
 
 
 def predict(model: Any, rows: pd.DataFrame) -> np.ndarray:

@@ -19,14 +19,16 @@ class DataFile:
     sha256: str
 
 
-def files(folder: Path, suffix: str = ".csv") -> Iterator[DataFile]:
+def files(folder: Path, suffixes: tuple[str, ...] = (".csv",)) -> Iterator[DataFile]:
     """Give the files below `folder`, or `folder` itself where it is a file, in order of their paths.
 
     Prints `read <sha256> <path>` for each. Raises DataError where there is none.
     """
-    paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file())
+    below = [folder] if folder.is_file() else folder.rglob("*")
+    paths = sorted(path for path in below if path.suffix in suffixes and path.is_file())
     if not paths:
-        raise DataError(f"no {suffix} file lies below {folder}: was the folder's path right, and had data landed?")
+        kinds = " or ".join(suffixes)
+        raise DataError(f"no {kinds} file lies below {folder}: was the folder's path right, and had data landed?")
     for path in paths:
         content = path.read_bytes()
         name = path.name if path == folder else path.relative_to(folder).as_posix()

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,13 @@ import recipe
 from columns import FEATURES, KEY, LABEL, SLICE
 from frames import days, features, labelled, read
 from measures import Cost, by_slice, measures, slice_metrics
+from models import one_thread
 from reading import DataError
 from sklearn.inspection import permutation_importance
 from tracking import Run, run
+
+MANY: Final = 200_000
+"""Rows from which more than one thread pays."""
 
 
 def split(frame: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame, str]:
@@ -51,6 +55,9 @@ def train(given: argparse.Namespace, tracked: Run) -> None:
     earlier, later, cut = split(frame, given.holdout_share)
     actual = later[LABEL].to_numpy(dtype=float)
     cost = Cost(given.cost_later, given.cost_earlier)
+
+    if len(frame) < MANY:
+        one_thread()
 
     def fit(rows: pd.DataFrame) -> Any:
         model = recipe.build(
