@@ -64,6 +64,11 @@ def stays_open(headers: Mapping[str, str]) -> bool:
     return "close" not in headers.get("connection", "").lower()
 
 
+def told(response: Response, status: int) -> bytes:
+    """Give the raw head of a response with another status."""
+    return b"HTTP/1.1 %d OK" % status + response.raw[response.raw.index(b"\r\n") :]
+
+
 class Body:
     """Follows a body: tells how many of the bytes at hand belong to it, and when it is done."""
 

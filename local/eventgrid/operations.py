@@ -36,6 +36,9 @@ class Write:
     content_length: int | None = None
     blob_type: str = "BlockBlob"
     client_request_id: str = ""
+    data_version: str = ""
+    offset: int | None = None
+    """Data Lake only: where the writer of the file was when it ended."""
 
     @property
     def path(self) -> str:
@@ -101,7 +104,7 @@ def _write(request: Request, account: str, container: str, blob: str, query: Map
         return write("PutBlockList", CREATED, "after")
     if comp == "tier":
         return write("SetBlobTier", TIER_CHANGED, "after")
-    if comp or "restype" in query:
+    if comp or "restype" in query or "resource" in query:
         return None
     if headers.get("x-ms-copy-source"):
         return write("PutBlob" if kind else "CopyBlob", CREATED, "after")
@@ -127,12 +130,15 @@ def event_of(
     if write.client_request_id:
         data["clientRequestId"] = write.client_request_id
     data["requestId"] = response.headers.get("x-ms-request-id", str(uuid.uuid4()))
-    if write.type == CREATED:
+    if write.type not in {DELETED, TIER_CHANGED}:
         data["eTag"] = response.headers.get("etag", "").strip('"')
-    data["contentType"] = looks.content_type
-    if write.type != DELETED:
-        data["contentLength"] = looks.content_length
-    data["blobType"] = looks.blob_type
+    if write.api != "CreateDirectory":
+        data["contentType"] = looks.content_type
+        if write.type != DELETED:
+            data["contentLength"] = looks.content_length
+        if write.offset is not None:
+            data["contentOffset"] = write.offset
+        data["blobType"] = looks.blob_type
     data["url"] = f"{endpoint}{write.path}"
     data["sequencer"] = f"{sequence:048x}"
     data["storageDiagnostics"] = {"batchId": str(uuid.uuid4())}
@@ -142,7 +148,7 @@ def event_of(
         "eventType": write.type,
         "id": str(uuid.uuid4()),
         "data": data,
-        "dataVersion": "",
+        "dataVersion": write.data_version,
         "metadataVersion": "1",
         "eventTime": ticks(time.time_ns()),
     }

@@ -1,11 +1,12 @@
 """A client and the connection to Azurite that serves it: passes requests and answers on, byte by byte."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from local.eventgrid.channel import Channel
 from local.eventgrid.framing import Body, FramingError, Request, Response, read_response, stays_open
-from local.eventgrid.operations import Looked, Write, looked
+from local.eventgrid.operations import Looked, looked
 from local.eventgrid.storage import signed
 
 PATIENCE: Final = 300.0
@@ -168,13 +169,21 @@ class Pair:
                 await self.client.wake.wait(PATIENCE)
         return b"".join(pieces)
 
-    async def look(self, write: Write) -> Looked | None:
+    async def look(self, account: str, path: str) -> Looked | None:
         """Look at a blob of Azurite, over the same connection."""
+        response, _ = await self.ask("HEAD", account, path, {})
+        return looked(response)
+
+    async def ask(self, method: str, account: str, path: str, query: Mapping[str, str]) -> tuple[Response, bytes]:
+        """Ask Azurite something, signed with the public key, over the same connection; the body is as it was framed."""
         upstream = await self.upstream()
-        headers = signed("HEAD", write.account, write.path)
+        headers = signed(method, account, path, query)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        upstream.write(f"HEAD {write.path} HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\n{lines}\r\n".encode())
-        return looked(await self.response(upstream))
+        target = path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
+        raw = f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\n{lines}\r\n".encode()
+        upstream.write(raw)
+        response = await self.response(upstream)
+        return response, await self.whole(Request(method, target, {}, raw), upstream, response)
 
     def close(self) -> None:
         """Close both."""

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from local.eventgrid.batch import is_batch, responses_of, unchunked, whole_body, writes_of
 from local.eventgrid.channel import Channel, Wake
+from local.eventgrid.datalake import PathRequest, RefusedError, append, create, flush, path_request, write_of_path
 from local.eventgrid.faults import Faults
-from local.eventgrid.framing import Body, FramingError, Request, Response, read_request, stays_open
+from local.eventgrid.framing import Body, FramingError, Request, Response, read_request, stays_open, told
 from local.eventgrid.journal import JournalError
 from local.eventgrid.operations import Looked, Write, account_of, write_of
 from local.eventgrid.pair import GoneError, Pair, answer, refuse
@@ -133,18 +134,44 @@ class Relay:
         lost = fault is not None and fault.kind == "lost-response"
         if write is not None:
             return await self._write(pair, request, body, write, lost)
+        try:
+            asked = path_request(request)
+            if asked is not None:
+                return await self._path(pair, request, body, asked, lost)
+        except RefusedError as error:
+            return await refuse(pair.client, request, body, error.status, str(error))
         if is_batch(request, self._recorder.accounts):
             return await self._batch(pair, request, lost)
         response = await pair.pass_request(request, body, upstream)
         return False if lost else await pair.pass_response(request, body, upstream, response)
 
-    async def _write(self, pair: Pair, request: Request, body: Body, write: Write, lost: bool) -> bool:
+    async def _path(self, pair: Pair, request: Request, body: Body, asked: PathRequest, lost: bool) -> bool:
+        """Answer a request to the Data Lake interface with the blob operation that does it."""
+        if asked.kind == "flush":
+            found = await pair.look(asked.account, asked.path)
+            query = {"comp": "blocklist", "blocklisttype": "all"}
+            response, raw = await pair.ask("GET", asked.account, asked.path, query)
+            made = flush(asked, request, unchunked(response, raw), found)
+        else:
+            made = (append if asked.kind == "append" else create)(asked, request)
+        write = write_of_path(asked, request)
+        if write is not None and asked.account in self._recorder.accounts:
+            return await self._write(pair, made, body, write, lost, asked.status)
+        upstream = await pair.upstream()
+        response = await pair.pass_request(made, body, upstream)
+        content = await pair.whole(made, upstream, response)
+        if lost:
+            return False
+        pair.client.write((told(response, asked.status) if response.status < 300 else response.raw) + content)
+        return body.done and stays_open(response.headers)
+
+    async def _write(self, pair: Pair, request: Request, body: Body, write: Write, lost: bool, status: int = 0) -> bool:
         done = _Doing(self._turns, self._recorder)
         try:
             found = None
             if write.look == "before":
                 await done.turn(write.path)
-                found = await pair.look(write)
+                found = await pair.look(write.account, write.path)
                 done.begin(write, existed=found is not None)
                 turn = None
             else:
@@ -160,11 +187,12 @@ class Relay:
                 return False if lost else await pair.pass_response(request, body, upstream, response)
             content = await pair.whole(request, upstream, response)
             if write.look == "after":
-                found = await pair.look(write)
+                found = await pair.look(write.account, write.path)
             event = self._recorder.event(write, response, found, body.size)
         finally:
             done.give()
-        return await self._tell(pair, [event], done, b"" if lost else response.raw + content, response)
+        head = told(response, status) if status else response.raw
+        return await self._tell(pair, [event], done, b"" if lost else head + content, response)
 
     async def _batch(self, pair: Pair, request: Request, lost: bool) -> bool:
         """Pass a batch on as a whole: its deletions and tier changes take their turns together."""
@@ -174,7 +202,7 @@ class Relay:
         try:
             for path in sorted({write.path for write in writes.values()}):
                 await done.turn(path)
-            found = {number: await pair.look(write) for number, write in writes.items()}
+            found = {number: await pair.look(write.account, write.path) for number, write in writes.items()}
             for number, write in writes.items():
                 done.begin(write, existed=found[number] is not None)
             upstream = await pair.upstream()

@@ -40,12 +40,35 @@ def signed(
     https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
     """
     found = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION, **(headers or {})}
-    ours = "".join(f"{name}:{found[name]}\n" for name in sorted(found) if name.startswith("x-ms-"))
-    resource = f"/{account}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted((query or {}).items()))
-    kind = found.get("content-type", "")
-    text = f"{method}\n\n\n{length or ''}\n\n{kind}\n\n\n{found.get('if-match', '')}\n\n\n\n{ours}{resource}"
+    covered = {**found, "content-length": str(length)} if length else found
+    return {**found, "authorization": shared_key(method, account, path, query or {}, covered)}
+
+
+_COVERED: Final = (
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "date",
+    "if-modified-since",
+    "if-match",
+    "if-none-match",
+    "if-unmodified-since",
+    "range",
+)
+
+
+def shared_key(method: str, account: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """Give the `authorization` of a request, whose names of headers are in lower case."""
+    ours = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-ms-"))
+    named = sorted((name.lower(), value) for name, value in query.items())
+    resource = f"/{account}{path}" + "".join(f"\n{name}:{value}" for name, value in named)
+    values = [headers.get(name, "") for name in _COVERED]
+    values[2] = "" if values[2] == "0" else values[2]
+    text = "\n".join([method, *values, ours + resource])
     signature = base64.b64encode(hmac.new(_KEY, text.encode(), hashlib.sha256).digest()).decode()
-    return {**found, "authorization": f"SharedKey {account}:{signature}"}
+    return f"SharedKey {account}:{signature}"
 
 
 class Storage:
