@@ -22,3 +22,11 @@ async def probe(tick: func.TimerRequest) -> None:
     """Send a probe along the whole way."""
     this = await hub()
     await this.probes.send(this.clock())
+
+
+@timers.function_name("seal")
+@timers.timer_trigger(arg_name="tick", schedule="45 */10 * * * *", run_on_startup=False, use_monitor=True)
+async def seal(tick: func.TimerRequest) -> None:
+    """Seal the heads of the audit trail into the container that nothing can change."""
+    this = await hub()
+    await this.audit.seal(this.clock())

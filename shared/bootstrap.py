@@ -30,6 +30,7 @@ from shared.intake.probing import Probes
 from shared.intake.ticking import Triggers
 from shared.intake.undelivered import Undelivered
 from shared.ledger.activities import Activities
+from shared.ledger.audit import Audit
 from shared.ledger.collections import Collections
 from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Journal
@@ -62,6 +63,7 @@ class Hub:
     gatherer: Gatherer
     engine: Engine
     acts: Acts
+    audit: Audit
     letters: DeadLetters
     undelivered: Undelivered
     triggers: Triggers
@@ -125,13 +127,16 @@ def wire(
         await intake.accept(_registered(settings, model, version, tags, now), now, "hub")
 
     freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
-    switches, usages = Switches(store), Usages(store)
+    switches, usages, audit = Switches(store), Usages(store), Audit(store)
     retirements = Retirements(store, endpoints)
     release = Release(context, endpoints, jobs, retirements, usages, settings.metrics_grain)
     admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
 
     async def ended(activity: Activity) -> None:
         await admission.leave(activity, clock())
+        await audit.record(
+            clock(), "hub", activity.status, f"activity/{activity.id}", activity.reason, decided(activity)
+        )
 
     engine = Engine(
         activities,
@@ -171,7 +176,8 @@ def wire(
         intake=intake,
         gatherer=gatherer,
         engine=engine,
-        acts=Acts(activities),
+        acts=Acts(activities, audit),
+        audit=audit,
         letters=letters,
         undelivered=undelivered,
         triggers=triggers,
@@ -185,6 +191,17 @@ def wire(
         data=data,
         clock=clock,
     )
+
+
+def decided(activity: Activity) -> dict[str, object]:
+    """Give what the audit keeps of an activity's end: what it ran under, and what each step came to."""
+    return {
+        "automation": activity.automation,
+        "content": activity.content,
+        "attempt": activity.attempt,
+        "files": activity.files.blob,
+        "steps": {step.name: {"state": step.state, "detail": step.detail} for step in activity.steps},
+    }
 
 
 def _registered(settings: Settings, model: str, version: str, tags: dict[str, str], now: datetime) -> bytes:

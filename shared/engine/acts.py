@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from shared.ledger.activities import Activities
+from shared.ledger.audit import Audit
 from shared.ledger.protocol import ChangedError
 from shared.ledger.records import Act, Activity
 
@@ -17,8 +18,9 @@ class NotPossibleError(Exception):
 class Acts:
     """Takes acts of people in."""
 
-    def __init__(self, activities: Activities) -> None:
+    def __init__(self, activities: Activities, audit: Audit) -> None:
         self._activities = activities
+        self._audit = audit
 
     async def ask(self, identifier: str, act: Act, etag: str = "") -> Activity:
         """Keep the act with the activity and wake it; `etag` is what the person saw, "" for whatever it is now.
@@ -37,6 +39,8 @@ class Acts:
                 await self._activities.save(activity, current)
             except ChangedError:
                 continue
+            detail = {"person": act.person, "roles": list(act.roles), "attempt": activity.attempt}
+            await self._audit.record(act.at, act.who, act.kind, f"activity/{identifier}", act.reason, detail)
             await self._activities.wake(identifier, timedelta(0))
             return activity
         raise ChangedError(f"activity {identifier} is being written all the time: try again")

@@ -1,0 +1,228 @@
+"""The audit trail: a chain of hashes an hour and shard, whose heads are sealed in a container that nothing can change.
+
+Each entry holds the hash of the one before it, so a change, a removal or an insertion breaks the chain where it was
+made; a seal holds how long each chain was and its last hash, so that cutting off an end shows too. What came after the
+last seal is the tail: it is named as not sealed yet.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from shared.ledger.protocol import (
+    AlreadyExistsError,
+    Blobs,
+    ChangedError,
+    Insert,
+    Replace,
+    Row,
+    Store,
+    Upsert,
+    Value,
+)
+from shared.ledger.records import SCHEMA
+
+SHARDS: Final = 4
+CONTAINER: Final = "hub-audit"
+_HEAD: Final = "head"
+_CHAINS: Final = "chains"
+_TRIES: Final = 12
+_PAGE: Final = 1000
+_LARGEST: Final = 24_000
+GENESIS: Final = "0" * 64
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry: who did what to what, when, and why. `hash` is over everything else, the entry before included."""
+
+    number: int
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    reason: str = ""
+    detail: dict[str, Any] = {}
+    before: str = GENESIS
+    hash: str = ""
+
+
+class Seal(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each chain was and its last hash when it was sealed."""
+
+    at: datetime
+    chains: dict[str, tuple[int, str]]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is wrong: which chain, which entry, what."""
+
+    chain: str
+    number: int
+    problem: str
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What verifying gave. `tail`: entries that no seal covers yet."""
+
+    entries: int
+    seals: int
+    tail: int
+    findings: tuple[Finding, ...]
+
+
+class Audit:
+    """The trail."""
+
+    def __init__(self, store: Store) -> None:
+        self._table = store.table("audit")
+        self._seals: Blobs = store.container(CONTAINER)
+
+    async def record(
+        self,
+        at: datetime,
+        who: str,
+        what: str,
+        subject: str,
+        reason: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        """Append an entry. Raises ChangedError where many write the same chain for too long."""
+        chain = f"{at:%Y%m%d%H}-{hashlib.sha256(subject.encode()).digest()[0] % SHARDS}"
+        for tries in range(_TRIES):
+            head = await self._table.get(chain, _HEAD)
+            count = head.cells["count"] if head else 0
+            number = (count if isinstance(count, int) else 0) + 1
+            last = str(head.cells["hash"]) if head else GENESIS
+            if head is None:
+                await self._table.apply([Upsert(Row(_CHAINS, chain, {"schema": SCHEMA}))])
+            entry = _hashed(
+                Entry(
+                    number=number,
+                    at=at,
+                    who=who,
+                    what=what,
+                    subject=subject,
+                    reason=reason[:2000],
+                    detail=_bounded(detail or {}),
+                    before=last,
+                )
+            )
+            cells: dict[str, Value] = {"schema": SCHEMA, "count": number, "hash": entry.hash}
+            row = Row(chain, _HEAD, cells, head.etag if head else "")
+            kept: dict[str, Value] = {"schema": SCHEMA, "entry": msgspec.json.encode(entry)}
+            try:
+                await self._table.apply(
+                    [Replace(row) if head else Insert(row), Insert(Row(chain, f"e:{number:08}", kept))]
+                )
+            except (ChangedError, AlreadyExistsError):
+                await asyncio.sleep(0.01 * tries)
+                continue
+            return entry
+        raise ChangedError(f"the audit chain {chain} is being written all the time")
+
+    async def newest(self, now: datetime, *, limit: int, hours: int = 24 * 30) -> list[tuple[str, Entry]]:
+        """Give the newest entries with their chains, at most `limit`, back to `hours` ago."""
+        found: list[tuple[str, Entry]] = []
+        for hour in range(hours):
+            moment = now - timedelta(hours=hour)
+            names = [f"{moment:%Y%m%d%H}-{shard}" for shard in range(SHARDS)]
+            for name, entries in zip(names, await asyncio.gather(*map(self._entries, names)), strict=True):
+                found += [(name, entry) for entry in entries]
+            if len(found) >= limit:
+                break
+        return sorted(found, key=lambda item: item[1].at, reverse=True)[:limit]
+
+    async def _entries(self, chain: str) -> list[Entry]:
+        entries: list[Entry] = []
+        after = ""
+        while rows := await self._table.scan(chain, prefix="e:", after=after, limit=_PAGE):
+            for row in rows:
+                text = row.cells["entry"]
+                entries.append(msgspec.json.decode(text if isinstance(text, bytes) else b"", type=Entry))
+            after = rows[-1].key
+            if len(rows) < _PAGE:
+                break
+        return entries
+
+    async def seal(self, now: datetime, *, hours: int = 3) -> Seal | None:
+        """Seal the heads of the last hours' chains into a blob of its own; None where there is nothing to seal."""
+        names = [f"{now - timedelta(hours=hour):%Y%m%d%H}-{shard}" for hour in range(hours) for shard in range(SHARDS)]
+        heads = await asyncio.gather(*(self._table.get(name, _HEAD) for name in names))
+        chains = {head.partition: (int(str(head.cells["count"])), str(head.cells["hash"])) for head in heads if head}
+        if not chains:
+            return None
+        seal = Seal(at=now, chains=chains)
+        try:
+            await self._seals.put(f"{now:%Y/%m/%d/%H%M%S}.json", msgspec.json.encode(seal), absent=True)
+        except AlreadyExistsError:
+            return None
+        return seal
+
+    async def verify(self) -> Verified:
+        """Read every seal and every chain it names; say what is changed, removed, inserted or cut off, and the tail."""
+        sealed: dict[str, tuple[int, str]] = {}
+        seals = 0
+        findings: list[Finding] = []
+        async for name in self._seals.names(""):
+            seal = msgspec.json.decode(await self._seals.get(name), type=Seal)
+            seals += 1
+            for chain, (count, last) in seal.chains.items():
+                if chain not in sealed or count >= sealed[chain][0]:
+                    sealed[chain] = (count, last)
+        entries = tail = 0
+        for chain in sorted({*sealed, *await self._chains()}):
+            found = await self._entries(chain)
+            findings += check(chain, found, sealed.get(chain))
+            entries += len(found)
+            tail += max(0, len(found) - sealed.get(chain, (0, ""))[0])
+        return Verified(entries=entries, seals=seals, tail=tail, findings=tuple(findings))
+
+    async def _chains(self) -> list[str]:
+        names: list[str] = []
+        while rows := await self._table.scan(_CHAINS, after=names[-1] if names else "", limit=_PAGE):
+            names += [row.key for row in rows]
+        return names
+
+
+def check(chain: str, entries: Sequence[Entry], sealed: tuple[int, str] | None) -> list[Finding]:
+    """Check one chain: each hash, each link, each number, and what the seal says of its length."""
+    findings: list[Finding] = []
+    last, expected = GENESIS, 1
+    for entry in entries:
+        if entry.number != expected:
+            gap = "removed" if entry.number > expected else "inserted"
+            findings.append(Finding(chain=chain, number=expected, problem=f"entry {expected} was {gap}"))
+        elif entry.before != last:
+            findings.append(Finding(chain=chain, number=entry.number, problem="does not follow the entry before it"))
+        if _hashed(entry).hash != entry.hash:
+            findings.append(Finding(chain=chain, number=entry.number, problem="was changed: its hash is another"))
+        last, expected = entry.hash, entry.number + 1
+    if sealed:
+        count, digest = sealed
+        at = {entry.number: entry.hash for entry in entries}
+        if len(entries) < count:
+            problem = f"cut off: the seal says {count} entries"
+            findings.append(Finding(chain=chain, number=len(entries) + 1, problem=problem))
+        elif at.get(count) != digest:
+            findings.append(Finding(chain=chain, number=count, problem="is not the entry that was sealed"))
+    return findings
+
+
+def _hashed(entry: Entry) -> Entry:
+    plain = msgspec.to_builtins(msgspec.structs.replace(entry, hash=""))
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.structs.replace(entry, hash=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _bounded(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep a detail small: one that is large is replaced by its digest, and the ledger has the whole."""
+    plain = msgspec.to_builtins(dict(detail))
+    text = json.dumps(plain, sort_keys=True, default=str)
+    if len(text) <= _LARGEST:
+        return dict(json.loads(text))
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text)}

@@ -1,0 +1,81 @@
+"""The audit trail: whatever is done to it afterwards is found, and named."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.ledger.audit import Audit, Entry
+from shared.ledger.memory import MemoryStore
+from shared.ledger.protocol import Delete, Row, Upsert
+
+NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
+
+
+async def trail() -> tuple[MemoryStore, Audit, str]:
+    """Ten entries in one chain, sealed, and one more."""
+    store = MemoryStore(lambda: NOW)
+    audit = Audit(store)
+    for number in range(10):
+        await audit.record(NOW + timedelta(seconds=number), "ann", "approve", "activity/1", f"reason {number}")
+    await audit.seal(NOW + timedelta(minutes=1))
+    await audit.record(NOW + timedelta(minutes=2), "bob", "cancel", "activity/1")
+    (row,) = await store.table("audit").scan("chains")
+    return store, audit, row.key
+
+
+async def changed(store: MemoryStore, chain: str, number: int, **fields: Any) -> None:
+    row = await store.table("audit").get(chain, f"e:{number:08}")
+    assert row is not None
+    entry = msgspec.json.decode(row.cells["entry"], type=Entry)  # type: ignore[arg-type]
+    entry = msgspec.structs.replace(entry, **fields)
+    await store.table("audit").apply([Upsert(Row(chain, row.key, {**row.cells, "entry": msgspec.json.encode(entry)}))])
+
+
+async def test_a_whole_trail_verifies_and_names_its_unsealed_tail() -> None:
+    _, audit, _ = await trail()
+    verified = await audit.verify()
+    assert (verified.entries, verified.seals, verified.tail, verified.findings) == (11, 1, 1, ())
+
+
+async def test_a_changed_entry_is_named() -> None:
+    store, audit, chain = await trail()
+    await changed(store, chain, 4, reason="another")
+    (finding,) = (await audit.verify()).findings
+    assert (finding.number, finding.problem) == (4, "was changed: its hash is another")
+
+
+async def test_a_removed_entry_is_named() -> None:
+    store, audit, chain = await trail()
+    await store.table("audit").apply([Delete(chain, "e:00000004")])
+    findings = (await audit.verify()).findings
+    assert (findings[0].number, findings[0].problem) == (4, "entry 4 was removed")
+
+
+async def test_an_inserted_entry_is_named() -> None:
+    store, audit, chain = await trail()
+    row = await store.table("audit").get(chain, "e:00000004")
+    assert row is not None
+    await store.table("audit").apply([Upsert(Row(chain, "e:00000004x", row.cells))])
+    findings = (await audit.verify()).findings
+    assert (findings[0].number, findings[0].problem) == (5, "entry 5 was inserted")
+
+
+@pytest.mark.parametrize("left", [3, 9])
+async def test_a_cut_off_end_is_found_by_the_seal(left: int) -> None:
+    store, audit, chain = await trail()
+    for number in range(left + 1, 12):
+        await store.table("audit").apply([Delete(chain, f"e:{number:08}")])
+    (finding,) = (await audit.verify()).findings
+    assert finding.problem == "cut off: the seal says 10 entries"
+
+
+async def test_a_chain_that_is_written_anew_as_a_whole_is_found_by_the_seal() -> None:
+    store, _, _ = await trail()
+    await store.drop("audit")
+    audit = Audit(store)
+    for number in range(10):
+        await audit.record(NOW + timedelta(seconds=number), "eve", "approve", "activity/1", f"reason {number}")
+    (finding,) = (await audit.verify()).findings
+    assert (finding.number, finding.problem) == (10, "is not the entry that was sealed")
