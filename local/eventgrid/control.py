@@ -10,7 +10,7 @@
 | `GET /control/faults` | | those that are set |
 | `DELETE /control/faults` | `?id=` for one of them | `{"cleared": n}` |
 
-A fault is `{"kind": ..., "times": n, "share": 0..1}` (without `times` until it is cleared) and, by kind:
+A fault is `{"kind": ..., "times": n, "share": 0..1, "seed": n}` (without `times` until it is cleared) and, by kind:
 `duplicate` (`copies`), `delay` and `reorder` (`seconds`), `drop`: for events, chosen by `subscription` and `type`;
 `status` (`status`), `lost-response` (the effect happens, the answer is lost), `latency` (`seconds`): for requests to
 the blob endpoint, chosen by `account`, `method` and `api` (PutBlob, PutBlockList, CopyBlob, DeleteBlob, SetBlobTier).

@@ -21,7 +21,7 @@ class Fault:
 
     `subscription` and `type` (an event type, or its last part) choose deliveries; `account`, `method` and `api` choose
     storage requests; "" chooses all. `seconds` is the delay, the widest reordering or the latency; `copies` how many
-    more a duplicate makes; `status` what storage answers.
+    more a duplicate makes; `status` what storage answers. With a `seed`, chance is the same every time.
     """
 
     kind: str
@@ -35,15 +35,16 @@ class Fault:
     method: str = ""
     api: str = ""
     status: int = 503
+    seed: int | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
 
 class Faults:
-    """The faults that are set. `seed` makes shares repeatable."""
+    """The faults that are set."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self) -> None:
         self._faults: list[Fault] = []
-        self._random = random.Random(seed)  # noqa: S311 nothing is kept secret by it
+        self._chance: dict[str, random.Random] = {}
 
     @property
     def any_storage(self) -> bool:
@@ -69,6 +70,7 @@ class Faults:
             raise FaultError(f"status is {fault.status}: expected is one of {sorted(_STORAGE_STATUSES)}")
         if not 1 <= fault.copies <= 100:
             raise FaultError("copies must be from 1 to 100")
+        self._chance[fault.id] = random.Random(fault.seed)  # noqa: S311 nothing is kept secret by it
         self._faults.append(fault)
         return fault
 
@@ -98,7 +100,7 @@ class Faults:
             elif fault.kind == "delay":
                 found = [due + fault.seconds for due in found]
             else:
-                found = [due + self._random.uniform(0, fault.seconds) for due in found]
+                found = [due + self._chance[fault.id].uniform(0, fault.seconds) for due in found]
         return found
 
     def storage(self, account: str, method: str, api: str) -> Fault | None:
@@ -113,7 +115,7 @@ class Faults:
         return None
 
     def _strikes(self, fault: Fault) -> bool:
-        if fault.share < 1 and self._random.random() >= fault.share:
+        if fault.share < 1 and self._chance[fault.id].random() >= fault.share:
             return False
         if fault.times is not None:
             fault.times -= 1
@@ -133,4 +135,5 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "method": str,
     "api": str,
     "status": int,
+    "seed": int,
 }

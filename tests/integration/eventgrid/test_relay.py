@@ -24,9 +24,11 @@ class Notes:
     def __init__(self) -> None:
         self.kept: list[Write] = []
         self.broken = False
+        self.sizes: list[int] = []
         self.begun = self.ended = 0
 
     def event(self, write: Write, response: Response, found: Looked | None, size: int) -> Write:
+        self.sizes.append(size)
         return write
 
     async def keep(self, event: Write) -> None:
@@ -97,6 +99,23 @@ async def test_a_client_that_waits_for_100_continue_gets_it(port: int, notes: No
     writer.write(b"body")
     assert " 201 " in await head_of(reader)
     assert len(notes.kept) == 1
+    writer.close()
+
+
+async def test_a_chunked_request_goes_on_as_it_came(port: int, notes: Notes) -> None:
+    """Storage wants a Content-Length for a blob; that is for Azurite to say, and the connection goes on after it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    path = f"/{LANDING_ACCOUNT}/landing/chunked"
+    headers = signed("PUT", LANDING_ACCOUNT, path, None, {"x-ms-blob-type": "BlockBlob"})
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"PUT {path} HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n{lines}\r\n".encode())
+    for piece in (b"3\r\nabc\r", b"\n4\r\nde", b"fg\r\n0\r\n", b"\r\n"):
+        writer.write(piece)
+        await asyncio.sleep(0.01)
+    assert " 400 " in await head_of(reader)
+    writer.write(put("after", 3) + b"abc")
+    assert " 201 " in await head_of(reader)
+    assert notes.sizes == [3]
     writer.close()
 
 
