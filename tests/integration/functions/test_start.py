@@ -1,6 +1,7 @@
 """What cannot be served is refused at start, with its name, where it stands and what was expected."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from local.config import REPOSITORY, Cloud
+from local.functions.settings import app_settings, host_options
+from local.functions.worker import AppError
 from tests.integration.functions.hosting import environment, free_port, prepared
 
 HEAD = "import azure.functions as func\napp = func.FunctionApp()\n"
@@ -111,12 +114,20 @@ def test_an_app_that_cannot_run_is_refused_by_name(refused, app: str, said: str)
         ),
         ("local.settings.json", "{", "local.settings.json is no JSON"),
         ("local.settings.json", '{"Values": 5}', "local.settings.json"),
-        ("function_app.py", None, "there is no function_app.py"),
     ],
 )
-def test_files_that_cannot_be_used_are_refused_by_name(refused, name: str, content: str | None, said: str) -> None:
+def test_files_that_cannot_be_used_are_refused_by_name(
+    tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
     """https://learn.microsoft.com/azure/azure-functions/functions-host-json (names, defaults and bounds)."""
-    assert said in refused(files={name: content})
+    folder = prepared(tmp_path, files={name: content})
+    with pytest.raises(AppError, match=re.escape(said)):
+        (host_options(folder), app_settings(folder, {}))
+
+
+def test_a_folder_without_an_app_is_refused(refused) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-reference-python#folder-structure."""
+    assert "there is no function_app.py" in refused(files={"function_app.py": None})
 
 
 def test_a_connection_string_that_is_none_is_refused_by_its_name_and_not_shown(refused) -> None:
