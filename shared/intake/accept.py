@@ -11,7 +11,7 @@ A crash before 5 leaves an open part: the redelivery, or the sweep, does 4 and 5
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -103,7 +103,7 @@ class Intake:
             if duplicates:
                 await self._journal.fold(duplicates, now)
             if part is not None:
-                await self._decide(part)
+                await self._decide(part, items)
             known += len(duplicates)
         return Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
 
@@ -138,8 +138,9 @@ class Intake:
         pieces = event.facts.run[len(prefix) :].split("-")
         return f"{pieces[0]}-{pieces[1]}" if len(pieces) >= 4 else None
 
-    async def _decide(self, part: Part) -> None:
-        items = [self._item(taken, part.received) for taken in part.events]
+    async def _decide(self, part: Part, read: Mapping[str, _Item] | None = None) -> None:
+        """Do what a part's events ask for; `read` are those that this process has read already."""
+        items = [(read or {}).get(taken.claim) or self._item(taken, part.received) for taken in part.events]
         groups: dict[tuple[str, int, tuple[tuple[str, str], ...]], list[tuple[_Item, Match]]] = {}
         outcomes: dict[str, list[Outcome]] = {item.claim: [] for item in items}
         for item in items:
