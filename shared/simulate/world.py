@@ -13,6 +13,7 @@ from shared.ledger.memory import MemoryStore
 from shared.ledger.records import Activity
 from shared.settings import Settings
 from shared.simulate.pretending import Length, Nothing, Steps
+from shared.simulate.remembering import Remembered
 
 _TICK: Final = timedelta(minutes=1)
 _MOST_LOOKS: Final = 5_000_000
@@ -26,6 +27,7 @@ class World:
         self.began = began
         self.store = MemoryStore(lambda: self.now)
         self.steps = Steps(length, lambda: self.now)
+        self.journal = Remembered(self.store)
         self.hub: Hub = wire(
             settings,
             self.store,
@@ -34,6 +36,7 @@ class World:
             lambda: self.now,
             endpoints=cast("Endpoints", _NoAzureML()),
             catalogue=catalogue,
+            journal=self.journal,
             steps=self.steps,
         )
         self._work = self.store.queue(settings.work_queue)
