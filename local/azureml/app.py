@@ -21,6 +21,7 @@ from local.azureml.inputs import Resolver
 from local.azureml.invocations import Invocations
 from local.azureml.jobs import Jobs
 from local.azureml.metrics import Metrics
+from local.azureml.monitors import Monitors
 from local.azureml.node import Node
 from local.azureml.online import OnlineEndpoints
 from local.azureml.operations import Operations
@@ -28,6 +29,7 @@ from local.azureml.pipelines import PipelineRunner
 from local.azureml.router import Router
 from local.azureml.routes import Routes, read_call
 from local.azureml.runs import Runs
+from local.azureml.schedules import Schedules
 from local.azureml.serving import Serving
 from local.azureml.state import State
 from local.azureml.storage import Storage, StorageError
@@ -72,6 +74,7 @@ class Emulator:
         self.deployments = OnlineDeployments(cloud, self.state, self.endpoints, self.operations, serving, self.events)
         self.batch = Batch(cloud, self.state, self.assets, self.operations, self.environments)
         self.invocations = Invocations(cloud, self.batch, self.assets, self.jobs, self.runs, self.resolver)
+        self.schedules = Schedules(cloud, self.state, self.jobs, Monitors(self.assets, self.resolver))
         self.metrics = Metrics(self.state, self.endpoints)
         self.router = Router(self.endpoints, self.deployments, self.metrics)
         self.arm, self.subscription, self.plain, self.run_history = Routes(), Routes(), Routes(), Routes()
@@ -84,6 +87,7 @@ class Emulator:
         self.endpoints.serve(self.arm)
         self.deployments.serve(self.arm)
         self.batch.serve(self.arm)
+        self.schedules.serve(self.arm)
         self.scoring, self.management = Routes(), Routes()
         self.invocations.serve(self.scoring, self.management)
         self.metrics.serve(self.arm)
@@ -98,7 +102,8 @@ class Emulator:
     async def start(self) -> None:
         """Make what storage needs, and take up the jobs that had not ended."""
         await self.workspace.ready()
-        self._tasks += [asyncio.create_task(self.events.deliver()), asyncio.create_task(self.metrics.save())]
+        forever = (self.events.deliver(), self.metrics.save(), self.schedules.run())
+        self._tasks += [asyncio.create_task(work) for work in forever]
         for document in self.runs.unfinished():
             name, properties = document["job"]["name"], document["job"]["properties"]
             self.jobs.runner(properties["jobType"]).start(name)

@@ -119,6 +119,10 @@ class Jobs:
         runner.start(name)
         return self._runs.job(name)
 
+    def known(self, name: str) -> Json | None:
+        """Give the document of a job, or None."""
+        return self._runs.find(name)
+
     def changed(self, stored: Json, given: Json) -> Json:
         """Change what may change of a job that is there; raises ArmError where more would change."""
         before, after = stored["frozen"], _frozen(given)

@@ -67,7 +67,10 @@ class Tracking:
             await self._make_runs(_run_ids(request, body), everything="search" in path)
             if path == "/api/2.0/mlflow/artifacts/list":
                 return await self._list_artifacts(request)
-            return await self._passed(request, path, body)
+            answer = await self._passed(request, path, body)
+            if answer.status == 200 and path.endswith(("/runs/set-tag", "/runs/log-batch")):
+                self._tag_jobs(body)
+            return answer
         except TrackingError as error:
             _log.error("%s", error)
             # Not one of the statuses that MLflow's client tries again for minutes.
@@ -85,6 +88,19 @@ class Tracking:
         except (aiohttp.ClientError, TimeoutError) as error:
             _log.warning("the MLflow server did not answer %s: %s", path, type(error).__name__)
             return reply({"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow did not answer"}, 503)
+
+    def _tag_jobs(self, body: bytes) -> None:
+        """Give a job the tags that its run is given: in Azure ML they are the same, and the run's events carry them."""
+        with contextlib.suppress(ValueError):
+            given: Any = json.loads(body or b"null")
+            if not isinstance(given, dict):
+                return
+            single = [given] if "key" in given else []
+            name = str(given.get("run_id") or given.get("run_uuid") or "")
+            pairs = {str(tag["key"]): tag["value"] for tag in [*single, *(given.get("tags") or [])]}
+            tags = {key: value for key, value in pairs.items() if not key.startswith("mlflow.")}
+            if tags and self._runs.find(name) is not None:
+                self._runs.add_tags(name, tags)
 
     async def _list_artifacts(self, request: web.Request) -> web.Response:
         run = request.query.get("run_id") or request.query.get("run_uuid") or ""
