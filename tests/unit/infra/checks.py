@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.unit.infra import contract, schemas, security
+from tests.unit.infra import access, contract, schemas, security
 from tests.unit.infra.bicep import parse
 from tests.unit.infra.code import Code
 from tests.unit.infra.scenarios import INFRA, ROOT, Scenario, scenarios
@@ -30,6 +30,7 @@ def _problems(code: Code, read: Reader) -> Iterator[str]:
     sample = contract.sample_of(read(ROOT / "local.settings.sample.json"))
     for scenario in found:
         yield from (*_shapes(scenario), *security.safe(scenario), *contract.agree(scenario, code, sample))
+        yield from access.allowed(scenario)
     yield from _versions(found)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from local import provision
 from shared.settings import ROLES
+from tests.unit.infra import access
 from tests.unit.infra.checks import problems
 from tests.unit.infra.code import Code
 from tests.unit.infra.deployment import evaluate
@@ -126,6 +127,12 @@ MISTAKES = {
         "",
         "app has no role 'Storage Table Data Contributor'",
     ),
+    "a role that does not cover what the code does": (
+        "modules/hub-storage.bicep",
+        "  roles.storageQueueDataContributor.id\n",
+        "  roles.storageQueueDataMessageSender.id\n",
+        "no role of the app allows peek_messages (message read)",
+    ),
     "delivery without its role": (
         "modules/hub-storage.bicep",
         "  scope: eventsQueue\n",
@@ -215,6 +222,20 @@ def test_a_planted_mistake_is_found(mistake: str, code: Code) -> None:
     found = problems(code, read)
     assert any(says in one for one in found), found
     assert found
+
+
+def test_what_the_code_does_is_seen_in_its_sources(tmp_path: Path) -> None:
+    (tmp_path / "shared" / "ledger").mkdir(parents=True)
+    (tmp_path / "shared" / "azureml").mkdir()
+    (tmp_path / "shared" / "ledger" / "azure.py").write_text(
+        "async def f(c): await c.set_container_access_policy({})\n"
+    )
+    (tmp_path / "shared" / "data.py").write_text("async def f(c): await c.download_blob()\n")
+    (tmp_path / "shared" / "azureml" / "client.py").write_text("def f(client): client.compute.begin_delete('gpu')\n")
+    (first, *_) = scenarios()
+    unknown, forbidden = access.allowed(first, tmp_path)
+    assert unknown.startswith("shared/ledger/azure.py: what right does set_container_access_policy need?")
+    assert forbidden == "client.py: AzureML Data Scientist does not allow compute.begin_delete"
 
 
 def test_two_hubs_on_one_workspace_do_not_collide() -> None:
