@@ -14,7 +14,7 @@ from local.eventgrid.destinations import Destination, QueueDestination, WebhookD
 from local.eventgrid.faults import Faults
 from local.eventgrid.framing import Response
 from local.eventgrid.intents import Intents
-from local.eventgrid.journal import Delivery, Journal, Stored
+from local.eventgrid.journal import Delivery, Journal, JournalError, Stored
 from local.eventgrid.operations import Looked, Write, event_of
 from local.eventgrid.schemas import decode, encode
 from local.eventgrid.storage import Storage
@@ -23,6 +23,7 @@ from local.eventgrid.subscriptions import EVENT_GRID, Routes, Subscription
 logger = logging.getLogger("eventgrid.grid")
 
 _PRUNE_EVERY: Final = 600.0
+_SETTLE: Final = 1.0
 
 
 class UnknownError(LookupError):
@@ -61,6 +62,7 @@ class Grid:
         self.accounts = frozenset(self._topic_of)
         self._intents = Intents(cloud.local_dir / "eventgrid" / "intents")
         self._endpoint = f"http://127.0.0.1:{cloud.blob_port}"
+        self._left = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def _destination(self, one: Subscription, storage: Storage, session: aiohttp.ClientSession) -> Destination:
@@ -95,14 +97,16 @@ class Grid:
 
     async def _recover(self) -> None:
         while True:
+            self._left.clear()
             try:
                 count = await self.recover()
-            except OSError:
+            except (OSError, TimeoutError, JournalError):
                 await asyncio.sleep(1)
                 continue
             if count:
-                logger.warning("raised %d events of writes that an earlier process had not told of", count)
-            return
+                logger.warning("raised %d events of writes whose requests had broken off", count)
+            await self._left.wait()
+            await asyncio.sleep(_SETTLE)  # Azurite may still be at it
 
     async def _prune(self) -> None:
         while True:
@@ -134,8 +138,13 @@ class Grid:
         """Note that a write is told of, or has not happened."""
         self._intents.end(number)
 
+    def leave(self, number: int) -> None:
+        """Note that a request broke off; what became of its write is found out soon."""
+        self._intents.leave(number)
+        self._left.set()
+
     async def recover(self) -> int:
-        """Raise the events of writes that a killed process did not tell of; gives how many.
+        """Raise the events of writes that broke off before they were told of; gives how many.
 
         Raises OSError where Azurite does not answer.
         """

@@ -1,8 +1,8 @@
 """Writes that were sent to Azurite and not yet told of: what a SIGKILL in between would otherwise lose.
 
 A line of a file before the last piece of a write goes to Azurite, another one after its event is in the journal. A
-line without the other is looked into at the next start: where the blob shows that the write happened, its event is
-raised then, as in Azure, where nothing can come in between.
+line without the other is looked into at the next start, or as soon as the request has broken off: where the blob shows
+that the write happened, its event is raised then, as in Azure, where nothing can come in between.
 """
 
 import json
@@ -33,6 +33,7 @@ class Intents:
         self._open: dict[int, dict[str, Any]] = {}
         self._number = 0
         self._read()
+        self._left = set(self._open)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def _read(self) -> None:
@@ -58,19 +59,26 @@ class Intents:
 
     def end(self, number: int) -> None:
         """Note that a write is told of, or has not happened."""
+        self._left.discard(number)
         if self._open.pop(number, None) is None:
             return
         os.write(self._file, b'{"n":%d}\n' % number)
         if not self._open and os.fstat(self._file).st_size > _ROLL:
             os.ftruncate(self._file, 0)
 
+    def leave(self, number: int) -> None:
+        """Note that a request broke off, so that nobody knows whether its write happened."""
+        if number in self._open:
+            self._left.add(number)
+
     async def happened(self, head: Head, known: Callable[[str], bool]) -> list[tuple[int, Write, Response, Looked]]:
-        """Give the open writes that did happen, with what their events need; the others are ended.
+        """Give the writes left open that did happen, with what their events need; the others are ended.
 
         `known` tells whether the event of an etag is in the journal. Raises OSError where Azurite does not answer.
         """
         found = []
-        for number, given in sorted(self._open.items()):
+        for number in sorted(self._left):
+            given = self._open[number]
             write = Write(**given["write"])
             response = await head(write.account, write.path)
             looks = looked(response)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from local.eventgrid.batch import is_batch, responses_of, unchunked, whole_body, writes_of
 from local.eventgrid.channel import Channel, Wake
@@ -38,6 +38,9 @@ class Recorder(Protocol):
 
     def end(self, number: int) -> None:
         """Note that a write is told of, or has not happened."""
+
+    def leave(self, number: int) -> None:
+        """Note that a request broke off, so that nobody knows whether its write happened."""
 
 
 class Turns:
@@ -166,8 +169,7 @@ class Relay:
         return body.done and stays_open(response.headers)
 
     async def _write(self, pair: Pair, request: Request, body: Body, write: Write, lost: bool, status: int = 0) -> bool:
-        done = _Doing(self._turns, self._recorder)
-        try:
+        with _Doing(self._turns, self._recorder) as done:
             found = None
             if write.look == "before":
                 await done.turn(write.path)
@@ -184,22 +186,21 @@ class Relay:
             response = await pair.pass_request(request, body, upstream, turn, must_end=True)
             if not 200 <= response.status < 300 or not body.done:
                 done.end()
+                done.give()
                 return False if lost else await pair.pass_response(request, body, upstream, response)
             content = await pair.whole(request, upstream, response)
             if write.look == "after":
                 found = await pair.look(write.account, write.path)
             event = self._recorder.event(write, response, found, body.size)
-        finally:
             done.give()
-        head = told(response, status) if status else response.raw
-        return await self._tell(pair, [event], done, b"" if lost else head + content, response)
+            head = told(response, status) if status else response.raw
+            return await self._tell(pair, [event], done, b"" if lost else head + content, response)
 
     async def _batch(self, pair: Pair, request: Request, lost: bool) -> bool:
         """Pass a batch on as a whole: its deletions and tier changes take their turns together."""
         raw = await pair.whole_request(whole_body(request))
         writes = writes_of(request, unchunked(request, raw), self._recorder.accounts)
-        done = _Doing(self._turns, self._recorder)
-        try:
+        with _Doing(self._turns, self._recorder) as done:
             for path in sorted({write.path for write in writes.values()}):
                 await done.turn(path)
             found = {number: await pair.look(write.account, write.path) for number, write in writes.items()}
@@ -215,9 +216,8 @@ class Relay:
                 for number, write in writes.items()
                 if number in answers and 200 <= answers[number].status < 300
             ]
-        finally:
             done.give()
-        return await self._tell(pair, events, done, b"" if lost else response.raw + content, response)
+            return await self._tell(pair, events, done, b"" if lost else response.raw + content, response)
 
     async def _tell(
         self, pair: Pair, events: Sequence[Any], done: "_Doing", message: bytes, response: Response
@@ -258,8 +258,20 @@ class _Doing:
         """Note that it is told of, or has not happened."""
         for number in self._begun:
             self._recorder.end(number)
+        self._begun.clear()
 
     def give(self) -> None:
         """Let others have their turns."""
         for path in self._held:
             self._turns.give(path)
+        self._held.clear()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let others go on; what has begun and not ended broke off."""
+        self.give()
+        for number in self._begun:
+            self._recorder.leave(number)

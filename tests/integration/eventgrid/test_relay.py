@@ -25,7 +25,7 @@ class Notes:
         self.kept: list[Write] = []
         self.broken = False
         self.sizes: list[int] = []
-        self.begun = self.ended = 0
+        self.begun = self.ended = self.left = 0
 
     def event(self, write: Write, response: Response, found: Looked | None, size: int) -> Write:
         self.sizes.append(size)
@@ -42,6 +42,9 @@ class Notes:
 
     def end(self, number: int) -> None:
         self.ended += 1
+
+    def leave(self, number: int) -> None:
+        self.left += 1
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.blob.aio import ContainerClient
@@ -134,3 +136,23 @@ async def test_reading_a_journal_of_another_process(serve: Serve, receiver: Rece
     receiver.handshake = True
     async with serve(hook(receiver)):
         await until(lambda: len(receiver.events) == 3)
+
+
+async def test_a_journal_that_could_not_be_written_is_made_good_when_it_can(
+    serve: Serve, storage_cloud: Cloud, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = subscription("blobs", "storage", {"type": "StorageQueue", "queue": queue.name})
+    text = storage_cloud.connection_string(LANDING_ACCOUNT)
+    async with serve(one) as grid:
+        async with ContainerClient.from_connection_string(text, "landing", retry_total=0) as container:
+            with monkeypatch.context() as patched:
+                patched.setattr(grid.journal, "_write", _no_space)
+                with pytest.raises(AzureError):
+                    await container.upload_blob("on-a-full-disk", b"123", overwrite=True)
+        [event] = await queue.take(1)
+    assert event["subject"].endswith("/on-a-full-disk")
+    assert event["data"]["contentLength"] == 3
+
+
+def _no_space(added: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
