@@ -27,6 +27,7 @@ def vote(voter: Voter, approves: bool = True, hours: float = 1, role: str = "app
         (ONE, [vote(ANN)], 2, Passed, "1 of 1 approvals: ann"),
         (ONE, [vote(ANN)], 200, Passed, "ann"),
         (ONE, [vote(ANN, hours=48)], 49, Refused, "expired"),
+        (ONE, [vote(ANN, hours=0)], 2, Passed, "ann"),
         (ONE, [vote(ANN, hours=-1)], 2, Waiting, "0 of 1"),
         (ONE, [vote(ANN, role="operator")], 2, Waiting, "0 of 1"),
         (ONE, [vote(CAT)], 2, Waiting, "0 of 1"),  # cat asked for it

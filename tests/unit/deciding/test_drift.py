@@ -97,6 +97,13 @@ def test_too_few_rows_say_nothing_and_are_passed_over() -> None:
     )
 
 
+def test_as_many_rows_and_as_large_a_share_as_needed_are_enough() -> None:
+    halves = (feature("wind", 0.3, 1), feature("hour", 0.1, 1))
+    assert triage(replace(TWICE, k=1), window(0, halves, samples=200)).severity == "major"
+    labelled = replace(window(0), performance=Performance("mae", 99, LIMIT, 200))
+    assert triage(replace(TWICE, k=1), labelled).severity == "performance"
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [

@@ -153,6 +153,8 @@ FAIR = Fairness("mae", ("carrier",), 0.4, min_rows=200)
         (FAIR, by_carrier(("UA", 900, 20), ("AA", 900, 27.9)), True, "39.5% at AA, within 40%"),
         (FAIR, by_carrier(("UA", 900, 20), ("AA", 900, 28.1)), False, "over 40%"),
         (FAIR, by_carrier(("UA", 900, 20), ("OO", 199, 90)), True, "1 slices under 200 rows left out"),
+        (FAIR, by_carrier(("UA", 900, 20), ("OO", 200, 90)), False, "350% at OO, over 40%"),
+        (FAIR, by_carrier(("UA", 900, 20), ("AA", 900, 28)), True, "40% at AA, within 40%"),
         (FAIR, by_carrier(("OO", 199, 20)), False, "no slice by carrier has 200 rows"),
         (FAIR, by_carrier(("UA", 900, None)), False, "mae is missing for carrier UA"),
         (FAIR, by_carrier(("UA", 900, math.nan)), False, "mae is missing for carrier UA"),

@@ -31,6 +31,11 @@ def test_every_event_of_each_kind_is_kept() -> None:
     assert state == ()
 
 
+def test_as_far_apart_as_may_be_is_near_enough() -> None:
+    assert tell([("a", 100, {0}), ("b", 160, {1})])[0] == [["a", "b"]]
+    assert tell([("a", 100, {0}), ("b", 161, {1})])[0] == []
+
+
 def test_the_same_event_twice_is_one() -> None:
     fired, state = tell([("a1", 140, {0}), ("a1", 140, {0})])
     assert (fired, len(state)) == ([], 1)

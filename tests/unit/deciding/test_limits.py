@@ -89,6 +89,8 @@ BUDGET = Limits(budget=Budget(Decimal(20), "EUR", "day"))
         (Facts(estimate=euros(6), spends=(spend(15),)), True, MIDNIGHT, "15.00 EUR of 20.00 EUR this day"),
         (Facts(estimate=euros(6), spends=(spend(15, actual=14),)), False, None, "14.00 EUR"),
         (Facts(estimate=euros(6), spends=(spend(15, NOW - 13 * HOUR),)), False, None, "0.00 EUR"),
+        (Facts(estimate=euros(6), spends=(spend(15, NOW - 12 * HOUR),)), True, MIDNIGHT, "15.00 EUR"),
+        (Facts(estimate=euros(6), spends=(spend(15, NOW + 12 * HOUR),)), False, None, "0.00 EUR"),
         (Facts(estimate=None, no_estimate="gpu has no price"), True, None, "gpu has no price"),
         (Facts(estimate=Cost(Decimal(1), "USD")), True, None, "one currency"),
     ],

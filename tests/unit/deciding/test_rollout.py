@@ -128,6 +128,8 @@ def test_the_next_act(minutes: float, facts: Facts, expected: type[Act], reason:
     act = at(minutes, facts)
     assert isinstance(act, expected)
     assert reason in act.reason
+    if isinstance(act, Wait | Hold):
+        assert act.until > START + minutes * MINUTE
     if isinstance(act, RollBack):
         assert act.traffic == BLUE
 

@@ -53,6 +53,12 @@ def test_it_does_not_end_while_more_and_more_arrives() -> None:
     assert judge(RULE, state, NOW + timedelta(minutes=16), new=False).until == later + RULE.calm
 
 
+def test_what_opened_a_whole_stretch_ago_counts_no_more() -> None:
+    state, _, _ = storm(State(), NOW, 3)
+    assert not judge(RULE, state, NOW + RULE.within, new=True).holds
+    assert judge(RULE, state, NOW + RULE.within - timedelta(seconds=1), new=True).tell
+
+
 def test_an_operator_resets_it() -> None:
     state, _, _ = storm(State(), NOW, 10)
     verdict = judge(RULE, reset(state), NOW, new=True)

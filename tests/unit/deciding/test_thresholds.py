@@ -19,6 +19,8 @@ from shared.deciding.thresholds import Threshold, ThresholdError, Unit
         ("== 0", "number", [0], [0.1]),
         ("between 0.4 and 60%", "number", [0.4, 0.6], [0.39, 0.61]),
         ("< 1%", "share", [0.0099], [0.01]),
+        ("<= 100%", "share", [1], [1.1]),
+        ("> 0%", "share", [0.1], [0]),
         ("<= 0.5", "share", [0.5], [0.51]),
         ("< 300ms", "milliseconds", [299], [300]),
         ("<= 1.5s", "milliseconds", [1500], [1501]),

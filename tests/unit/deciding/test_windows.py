@@ -72,6 +72,13 @@ def test_a_window_says_whether_it_is_open_and_until_when(
     assert is_open or state.windows
 
 
+def test_a_closed_window_says_what_closes_it() -> None:
+    allow, deny = Window.parse("allow", "Mon 00:00-06:00"), Window.parse("deny", "Sun 00:00-06:00")
+    assert look([allow], utc("2013-02-05T12:00")).windows == ("outside of allow Mon 00:00-06:00 UTC",)
+    assert look([deny], utc("2013-02-03T01:00")).windows == ("deny Sun 00:00-06:00 UTC",)
+    assert look([allow, deny], utc("2013-02-04T01:00")).windows == ("allow Mon 00:00-06:00 UTC",)
+
+
 def test_deny_wins_over_allow_and_the_opening_is_after_both() -> None:
     windows = [Window.parse("allow", "20:00-08:00"), Window.parse("deny", "Sun 00:00-24:00")]
     state = look(windows, utc("2013-02-02T23:59:59"))
