@@ -54,8 +54,9 @@ def test_a_new_timer_keeps_its_next_time_and_does_not_run_yet(host) -> None:
     assert datetime.fromisoformat(status["Next"]) > datetime.now(UTC)
 
 
-def test_run_on_startup_runs_once_at_start_and_is_not_past_due(host) -> None:
+def test_run_on_startup_runs_once_at_start_and_is_not_past_due(starts) -> None:
     """TimerListener.StartAsync: RunOnStartup schedules an immediate invocation."""
+    host = starts()
     (seen,) = until(lambda: host.seen("at_start") or None)
     assert seen["past_due"] is False
 
