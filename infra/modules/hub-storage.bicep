@@ -62,7 +62,7 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
 
 resource sealContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
   parent: blobs
-  name: 'hub-seals'
+  name: 'hub-audit'
 }
 
 resource seals 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01' = {

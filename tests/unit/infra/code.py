@@ -19,19 +19,21 @@ class Code:
     settings: frozenset[str]
     needed: frozenset[str]
     tables: frozenset[str]
-    container: str
+    containers: frozenset[str]
+    sealed: str
 
     @classmethod
     def read(cls, root: Path) -> "Code":
         """Read the code under `root`: the app is imported and indexed, the rest is looked up in its sources."""
-        trees = [ast.parse(path.read_text()) for path in _sources(root)]
-        calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        trees = {path.stem: ast.parse(path.read_text()) for path in _sources(root)}
+        calls = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Call)]
         return cls(
             _functions(),
             frozenset(_settings(trees)),
             frozenset(_texts(call, 1) for call in calls if _called(call) in _NEEDED) & frozenset(_settings(trees)),
             frozenset(_texts(call, 0) for call in calls if _called(call) == "table") - {""},
-            _default_container(trees),
+            frozenset({_default_container(trees), *_constants(trees, "CONTAINER").values()}),
+            _constants(trees, "CONTAINER").get("audit", ""),
         )
 
     @property
@@ -63,8 +65,8 @@ def _functions() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _settings(trees: list[ast.Module]) -> Iterator[str]:
-    for tree in trees:
+def _settings(trees: Mapping[str, ast.Module]) -> Iterator[str]:
+    for tree in trees.values():
         for node in ast.walk(tree):
             arguments = (
                 node.args if isinstance(node, ast.Call) else [node.slice] if isinstance(node, ast.Subscript) else []
@@ -87,8 +89,20 @@ def _texts(call: ast.Call, position: int) -> str:
     return ""
 
 
-def _default_container(trees: list[ast.Module]) -> str:
-    for tree in trees:
+def _constants(trees: Mapping[str, ast.Module], name: str) -> dict[str, str]:
+    """Give the constants of that name by module: a module that keeps blobs in a container of its own names it so."""
+    found = {}
+    for module, tree in trees.items():
+        for node in tree.body:
+            if not isinstance(node, ast.AnnAssign) or not isinstance(node.value, ast.Constant):
+                continue
+            if isinstance(node.target, ast.Name) and node.target.id == name:
+                found[module] = str(node.value.value)
+    return found
+
+
+def _default_container(trees: Mapping[str, ast.Module]) -> str:
+    for tree in trees.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and node.name == "AzureStore":
                 for inner in node.body:

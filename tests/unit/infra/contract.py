@@ -42,8 +42,12 @@ def agree(scenario: Scenario, code: Code, sample: Mapping[str, str]) -> Iterator
                 yield f"queue {wanted!r} of function {function!r} is not declared"
     for table in sorted(code.tables - _children(scenario, account, "tableServices/tables")):
         yield f"table {table!r} that the code uses is not declared: add it to infra/storage.json"
-    if code.container not in containers:
-        yield f"container {code.container!r} that the code uses is not declared"
+    for container in sorted(code.containers - containers):
+        yield f"container {container!r} that the code uses is not declared: add it to infra/storage.json"
+    policy = f"{account}/default/{code.sealed}/default"
+    kind = f"{_STORAGE}/blobServices/containers/immutabilityPolicies"
+    if policy not in {one.name for one in deployment.of(kind)}:
+        yield f"container {code.sealed!r} of the audit's seals has no immutability policy"
     yield from _subscriptions(deployment.resources, code, queues, containers, settings)
     yield from _app_settings(settings, code, sample)
     yield from _app(scenario, code, containers)

@@ -55,8 +55,6 @@ def safe(scenario: Scenario) -> Iterator[str]:
     policies = {one.name.rpartition("/")[2] for one in deployment.of(f"{_site()}/basicPublishingCredentialsPolicies")}
     if policies != {"ftp", "scm"}:
         yield "publishing by password is not switched off for both ftp and scm"
-    if not any(one.name.endswith("/hub-seals/default") for one in deployment.of(_immutable())):
-        yield "the audit's seals have no immutability policy"
     for identifier, count in Counter(one.id.lower() for one in deployment.resources).items():
         if count > 1:
             yield f"{identifier} is deployed {count} times"
@@ -67,10 +65,6 @@ def safe(scenario: Scenario) -> Iterator[str]:
 
 def _site() -> str:
     return "Microsoft.Web/sites"
-
-
-def _immutable() -> str:
-    return f"{_STORAGE}/blobServices/containers/immutabilityPolicies"
 
 
 def clean(file: File, text: str) -> Iterator[str]:

@@ -145,6 +145,18 @@ MISTAKES = {
         '"hub-works-poison"',
         "queue 'hub-work-poison' of function",
     ),
+    "a container not declared": (
+        "storage.json",
+        '"hub", ',
+        "",
+        "container 'hub' that the code uses is not declared",
+    ),
+    "seals that can be changed": (
+        "modules/hub-storage.bicep",
+        "  name: 'hub-audit'",
+        "  name: 'hub'",
+        "container 'hub-audit' of the audit's seals has no immutability policy",
+    ),
     "a table not declared": ("storage.json", '"journal", ', "", "table 'journal' that the code uses is not declared"),
     "a subscription to a queue that nobody reads": (
         "subscriptions.json",
