@@ -1,11 +1,14 @@
 """What is asked of the past, and of what would be: why, simulate."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from shared.api.models import SimulateRequest, WhyQuery
+from shared.api.models import BacktestRequest, SimulateRequest, WhyQuery
 from shared.api.problems import ProblemError
 from shared.api.routes import Call
 from shared.automations.loading import Catalogue
+from shared.backtest.answer import Backtest
+from shared.backtest.run import SpanError, backtest
+from shared.ledger.journal import TooMuchError
 from shared.simulate.answer import Simulation
 from shared.simulate.rules import RulesError, catalogue_of
 from shared.simulate.run import TooLongError, simulate
@@ -32,6 +35,20 @@ async def simulated(call: Call) -> Simulation:
         return await simulate(call.hub.settings, catalogue, asked.events, call.now, timedelta(hours=asked.hours))
     except TooLongError as error:
         raise ProblemError(422, "Too long", str(error)) from None
+
+
+async def backtested(call: Call) -> Backtest:
+    """Compare rules over a span of history."""
+    asked = call.sent(BacktestRequest)
+    catalogue = await catalogue_asked(call, asked.rules)
+    try:
+        return await backtest(call.hub, catalogue, _utc(asked.since), _utc(asked.until or call.now))
+    except (SpanError, TooMuchError) as error:
+        raise ProblemError(422, "Not this span", str(error)) from None
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 async def catalogue_asked(call: Call, rules: dict[str, str] | None) -> Catalogue:

@@ -103,6 +103,14 @@ class SimulateRequest(Asked):
     hours: float = Field(default=24.0, gt=0, le=24 * 60, description="Time that passes after the last event.")
 
 
+class BacktestRequest(Asked):
+    """Rules to compare with those in force, over a span of history."""
+
+    since: datetime
+    until: datetime | None = Field(default=None, description="Up to before that; now if left out.")
+    rules: Rules | None = Field(default=None, description="Those in force if left out: then nothing differs.")
+
+
 class Health(Given):
     """The app answers."""
 

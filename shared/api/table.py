@@ -16,6 +16,7 @@ from shared.api.models import (
     ActivityView,
     ActRequest,
     AutomationView,
+    BacktestRequest,
     Closing,
     CollectionView,
     DeadLetterView,
@@ -37,6 +38,7 @@ from shared.api.models import (
 )
 from shared.api.openapi import document
 from shared.api.routes import Call, Reply, Route
+from shared.backtest.answer import Backtest
 from shared.simulate.answer import Simulation
 from shared.why.answer import Why
 
@@ -273,6 +275,17 @@ _ALL: Final[tuple[Route, ...]] = (
         asking.simulated,
         Simulation,
         takes=SimulateRequest,
+        max_body=receiving.MAX_BODY,
+    ),
+    Route(
+        "backtest",
+        "POST",
+        "backtest",
+        "reader",
+        "Compare rules with those in force over a span of history",
+        asking.backtested,
+        Backtest,
+        takes=BacktestRequest,
         max_body=receiving.MAX_BODY,
     ),
     Route(

@@ -53,6 +53,17 @@ class World:
         await self.run_until(at)
         await self.hub.intake.take(events, at, via)
 
+    @property
+    def resolution(self) -> timedelta:
+        """Deliveries closer together than that may be taken in as one: a tenth of the shortest quiet period."""
+        quiet = [
+            trigger.blob_created.collect.quiet
+            for loaded in self.hub.rulebook.catalogue.automations.values()
+            for trigger in loaded.automation.on
+            if trigger.blob_created and trigger.blob_created.collect
+        ]
+        return min([timedelta(seconds=30), *(one / 10 for one in quiet)])
+
     def next_due(self) -> datetime | None:
         """Give when the hub has something to do of its own accord next; None for nothing but the clock's ticks."""
         return self._work.next_visible()
