@@ -16,6 +16,7 @@ from shared.actions.jobs import Jobs
 from shared.actions.register import Registration
 from shared.actions.release import Release
 from shared.actions.retire import Retirements
+from shared.actions.triage import Triage
 from shared.automations.loading import Catalogue
 from shared.azureml.client import AzureMLClient
 from shared.azureml.endpoints import AzureEndpoints, Endpoints
@@ -128,7 +129,7 @@ def wire(
 
     freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
     switches, usages, audit = Switches(store), Usages(store), Audit(store)
-    retirements = Retirements(store, endpoints)
+    retirements, triage = Retirements(store, endpoints), Triage(context, data)
     release = Release(context, endpoints, jobs, retirements, usages, settings.metrics_grain)
     admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
 
@@ -148,6 +149,8 @@ def wire(
                 "job": jobs.run,
                 "metrics": jobs.metrics,
                 "register": registration.register,
+                "triage": triage.triage,
+                "answer": triage.answer,
                 "evaluate": release.evaluate,
                 "gates": release.judge,
                 "deployment": release.deployment,

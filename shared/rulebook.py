@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from shared.ledger.records import Activity, Cause, File, FileList, Files, Head, 
 MOST_CLAIMS = 20
 """Causes that an activity names; their count is exact."""
 MOST_EVENTS = 50
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_FILES_IN_CONDITIONS = 1000
 """Files that a condition can see; `size(files)` of a larger burst is this many."""
 
@@ -167,12 +168,19 @@ class Rulebook:
         captures: dict[str, str],
         identity: tuple[str, ...],
         events: Sequence[Mapping[str, Any]] = (),
+        trigger: int = 0,
     ) -> str:
-        """Open the activity of events that bring no files, or of a time; `identity` makes asking twice one."""
+        """Open the activity of events that bring no files, or of a time; `identity` makes asking twice one.
+
+        Where it was opened before, for another event of the same identity, the one there is given.
+        """
         loaded = self.catalogue.automations[name]
         identifier = activity_id(created, name, *identity)
+        if identity[0] == "drift":
+            index = f"breaches/{activity_id(_EPOCH, name, *identity).rpartition('-')[2]}"
+            identifier = await _first(self._blobs, index, identifier)
         several = [dict(event) for event in events[:MOST_EVENTS]] if len(events) > 1 else []
-        return await self._open(loaded, identifier, created, cause, Files(), (), captures, {}, "", several)
+        return await self._open(loaded, identifier, created, cause, Files(), (), captures, {}, "", several, trigger)
 
     async def open_by_hand(
         self, name: str, inputs: Mapping[str, Any], who: str, key: str, now: datetime
@@ -183,13 +191,10 @@ class Rulebook:
         """
         loaded = self.catalogue.automations[name]
         given = typed_inputs(loaded.automation, inputs)
-        index = f"idempotency/{activity_id(datetime(1970, 1, 1, tzinfo=now.tzinfo), name, key).rpartition('-')[2]}"
-        identifier = activity_id(now, name, key)
-        try:
-            await self._blobs.put(index, identifier.encode(), absent=True)
-            new = True
-        except AlreadyExistsError:
-            identifier, new = (await self._blobs.get(index)).decode(), False
+        index = f"idempotency/{activity_id(_EPOCH, name, key).rpartition('-')[2]}"
+        wanted = activity_id(now, name, key)
+        identifier = await _first(self._blobs, index, wanted)
+        new = identifier == wanted
         cause = Cause(kind="manual", who=who)
         await self._open(loaded, identifier, now, cause, Files(), (), {}, given, "")
         return identifier, new
@@ -206,6 +211,7 @@ class Rulebook:
         inputs: dict[str, Any],
         failure: str,
         events: Sequence[dict[str, Any]] = (),
+        trigger: int = -1,
     ) -> str:
         await self._contents.keep(loaded)
         automation = loaded.automation
@@ -222,7 +228,8 @@ class Rulebook:
             captures=captures,
             inputs=inputs,
             events=list(events),
-            steps=plan(automation, files),
+            trigger=trigger,
+            steps=plan(automation, files, trigger),
         )
         if failure:
             activity.status, activity.reason, activity.due = "failed", failure, None
@@ -299,6 +306,15 @@ def typed_inputs(automation: Automation, given: Mapping[str, Any]) -> dict[str, 
             raise ValueError(f"input {name} of {automation.name} is {value!r}: a {declared.type} is expected")
         result[name] = value
     return result
+
+
+async def _first(blobs: Blobs, index: str, identifier: str) -> str:
+    """Give the id that was first kept under this index: this one, or that of whoever came before."""
+    try:
+        await blobs.put(index, identifier.encode(), absent=True)
+    except AlreadyExistsError:
+        return (await blobs.get(index)).decode()
+    return identifier
 
 
 async def _put_once(blobs: Blobs, name: str, content: bytes) -> None:

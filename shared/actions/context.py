@@ -9,6 +9,7 @@ from shared.azureml.protocol import HUB_TAG, AzureML
 from shared.contents import Contents
 from shared.data import Data
 from shared.engine.outcomes import PermanentError
+from shared.ledger.activities import Activities
 from shared.ledger.protocol import NotFoundError, Store
 from shared.ledger.records import Activity, File, FileList, Step, decode
 from shared.settings import Settings
@@ -30,6 +31,10 @@ class Context:
             return await self.contents.read(activity.content), await self.contents.folder(activity.content)
         except NotFoundError:
             raise PermanentError(f"the frozen content {activity.content[:12]} is not in the ledger") from None
+
+    async def activity(self, identifier: str) -> tuple[Activity, str]:
+        """Give another activity and its etag, or raise NotFoundError."""
+        return await Activities(self.store, self.store.queue(self.settings.work_queue)).load(identifier)
 
     async def files(self, blob: str) -> tuple[File, ...]:
         """Read a list of files."""

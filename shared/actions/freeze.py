@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.actions.context import Context
@@ -39,7 +39,7 @@ class Freeze:
         if not listed:
             new = await self._new(activity)
             await self._accept(dataset.name, activity)
-            members = await self._window(dataset.name, activity, new, dataset.window)
+            members = await self._window(dataset.name, activity, new, dataset.window, _since(activity))
             if not members:
                 return Failed(
                     f"dataset {dataset.name} is empty: no file was accepted within {dataset.window.days} days; "
@@ -68,8 +68,13 @@ class Freeze:
         }
         await table.apply([Upsert(Row(name, activity.id, cells))])
 
-    async def _window(self, name: str, activity: Activity, new: Sequence[File], window: timedelta) -> tuple[File, ...]:
-        """Give the accepted files whose time lies in the window before the newest one; the newest content of each."""
+    async def _window(
+        self, name: str, activity: Activity, new: Sequence[File], window: timedelta, since: datetime | None
+    ) -> tuple[File, ...]:
+        """Give the accepted files of the window before the newest one, from `since` on if that is earlier.
+
+        Of each path the newest content.
+        """
         rows = await self._context.store.table("accepted").scan(name, before=activity.id + "~", limit=10_000)
         lists = [await self._read(str(row.cells["list"])) for row in rows]
         members = newest_contents(file for files in [*lists, new] for file in files)
@@ -130,6 +135,13 @@ class Freeze:
             "newest": max(file.time for file in members).isoformat(),
         }
         return Done(detail)
+
+
+def _since(activity: Activity) -> datetime | None:
+    """Give the begin of the windows that drifted, where triage names one: training reads from there at least."""
+    step = activity.step("triage")
+    text = str(step.detail.get("since", "")) if step else ""
+    return datetime.fromisoformat(text) if text else None
 
 
 def _place(file: File, *, several: bool) -> str:

@@ -1,37 +1,49 @@
 """Which steps an activity takes."""
 
+from collections.abc import Iterator
+
 from shared.automations.models import Automation
 from shared.ledger.records import Files, Step
 
 
-def plan(automation: Automation, files: Files) -> list[Step]:
+def plan(automation: Automation, files: Files, trigger: int = -1) -> list[Step]:
     """Give the steps of an activity on these files: a pure function of the automation.
 
-    admit: limits, pauses and the storm breaker let it begin · files: freeze the new files as a version · check: run
-    the check job on them · dataset: freeze what training reads · train: run the training job · metrics: record its
-    metrics · register: make the model version · job: run any
-    other Azure ML job · evaluate, gates, deployment, rollout: the steps of a release.
+    - triage, answer: what drift deserves, and that nothing else has answered it meanwhile
+    - admit: limits, pauses and the storm breaker let it begin
+    - files, check, dataset: freeze the new files, check them, freeze what training reads
+    - train, metrics, register; job, metrics: run an Azure ML job, record its metrics, make the model version
+    - evaluate, gates, deployment, rollout: the steps of a release
     """
-    steps = [Step(name="admit", kind="admit")]
+    drift = 0 <= trigger < len(automation.on) and automation.on[trigger].drift is not None
+    names = ["triage", "admit", "answer"] if drift else ["admit"]
+    names += [*_data(automation, files), *_action(automation)]
+    return [Step(name=name, kind=_KINDS.get(name, name)) for name in names]
+
+
+_KINDS = {"check": "job", "train": "job", "job": "job"}
+
+
+def _data(automation: Automation, files: Files) -> Iterator[str]:
     if files.count:
-        steps.append(Step(name="files", kind="files"))
+        yield "files"
         if automation.check:
-            steps.append(Step(name="check", kind="job"))
+            yield "check"
     if automation.dataset:
-        steps.append(Step(name="dataset", kind="dataset"))
-    if automation.do.train:
-        steps.append(Step(name="train", kind="job"))
-        steps.append(Step(name="metrics", kind="metrics"))
-        if automation.do.train.register_as:
-            steps.append(Step(name="register", kind="register"))
-    if automation.do.job:
-        steps.append(Step(name="job", kind="job"))
-        steps.append(Step(name="metrics", kind="metrics"))
-    if automation.do.deploy:
-        if automation.do.deploy.evaluate:
-            steps.append(Step(name="evaluate", kind="evaluate"))
-        if automation.do.deploy.gates:
-            steps.append(Step(name="gates", kind="gates"))
-        steps.append(Step(name="deployment", kind="deployment"))
-        steps.append(Step(name="rollout", kind="rollout"))
-    return steps
+        yield "dataset"
+
+
+def _action(automation: Automation) -> Iterator[str]:
+    do = automation.do
+    if do.train:
+        yield from ("train", "metrics")
+        if do.train.register_as:
+            yield "register"
+    if do.job:
+        yield from ("job", "metrics")
+    if do.deploy:
+        if do.deploy.evaluate:
+            yield "evaluate"
+        if do.deploy.gates:
+            yield "gates"
+        yield from ("deployment", "rollout")

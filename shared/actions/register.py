@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.actions.context import Context
 from shared.actions.freeze import asset_of
-from shared.engine.outcomes import Answer, Done
+from shared.engine.outcomes import Answer, Done, Enough
 from shared.engine.run import Work
 
 Announce = Callable[[str, str, dict[str, str], datetime], Awaitable[None]]
@@ -23,6 +23,11 @@ class Registration:
     async def register(self, work: Work) -> Answer:
         """Make the model version, then take its registration in: the service's own event folds into that."""
         activity = work.activity
+        triage = activity.step("triage")
+        if triage and triage.detail.get("outcome") == "shadow-train":
+            return Enough(
+                "shadow training: measured, and not registered, so that nothing is released", work.step.detail
+            )
         loaded, _ = await self._context.automation(activity)
         train, step = loaded.automation.do.train, activity.step("train")
         if train is None or train.register_as is None or step is None:

@@ -22,6 +22,7 @@ from shared.automations.language_triggers import (
     AllOf,
     AnyEvent,
     BlobPlace,
+    Drift,
     Missing,
     ModelDeployed,
     ModelRegistered,
@@ -95,6 +96,7 @@ class Trigger(Model):
     schedule: Schedule | None = None
     missing: Missing | None = None
     all_of: AllOf | None = None
+    drift: Drift | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView
+from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView, MonitorRun
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60
@@ -144,6 +144,28 @@ class AzureMLClient:
         logged = (body or {}).get("run", {}).get("data", {}).get("metrics", [])
         return {str(metric["key"]): float(metric["value"]) for metric in logged}
 
+    async def monitor_runs(self, run: str, count: int) -> Sequence[MonitorRun]:
+        """Give the newest runs that have ended well of the experiment (and monitor) that a run belongs to."""
+        base = f"{await self._tracking_address()}/api/2.0/mlflow/runs"
+        found = await self._get(f"run {run}", f"{base}/get", {"run_id": run})
+        if not found:
+            return []
+        tags = {tag["key"]: tag["value"] for tag in found["run"]["data"].get("tags", [])}
+        body = {
+            "experiment_ids": [found["run"]["info"]["experiment_id"]],
+            "filter": "attributes.status = 'FINISHED'",
+            "max_results": max(50, count),
+            "order_by": ["attributes.end_time DESC"],
+        }
+        listed = await self._get(f"runs of {run}", f"{base}/search", {}, body) or {}
+        runs = [_monitor_run(one) for one in listed.get("runs", []) if _same_monitor(one, tags.get("monitor", ""))]
+        return sorted(runs, key=lambda one: one.ended)[-count:]
+
+    async def artifacts(self, run: str) -> tuple[str, str, str]:
+        """Give where a run's own files lie: below the workspace's artifact store, in a folder of the run's."""
+        store = await self.call("the artifact store", lambda client: client.datastores.get("workspaceartifactstore"))
+        return str(store.account_name), str(store.container_name), f"ExperimentRun/dcid.{run}/"
+
     async def failure(self, job: str) -> str:
         """Give why a job failed: the service's reason and the end of its log; "" where it says nothing."""
         address = f"{await self._history_address()}/runs/{job}/details"
@@ -154,8 +176,8 @@ class AzureMLClient:
         tail = await asyncio.to_thread(_tail, str(log)) if log else ""
         return redacted(f"{said}{' | ' if said and tail else ''}{tail}")
 
-    async def _get(self, what: str, address: str, parameters: Mapping[str, str]) -> Any:
-        """Give the JSON at an address of the workspace's, None for 404."""
+    async def _get(self, what: str, address: str, parameters: Mapping[str, str], body: Any = None) -> Any:
+        """Give the JSON at an address of the workspace's, None for 404; with a body it is posted."""
         await self._connected()
 
         def get() -> Any:
@@ -163,7 +185,10 @@ class AzureMLClient:
 
             headers = {"Authorization": f"Bearer {self._token()}"}
             try:
-                answer = requests.get(address, params=dict(parameters), headers=headers, timeout=_TIMEOUT)
+                method = "GET" if body is None else "POST"
+                answer = requests.request(
+                    method, address, params=dict(parameters), json=body, headers=headers, timeout=_TIMEOUT
+                )
                 if answer.status_code == 404:
                     return None
                 if answer.status_code != 200:
@@ -234,6 +259,18 @@ def _tail(address: str) -> str:
     except requests.RequestException:
         return ""
     return " / ".join(line.strip() for line in lines[-_LOG_LINES:] if line.strip())
+
+
+def _same_monitor(run: Mapping[str, Any], monitor: str) -> bool:
+    tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
+    return not monitor or tags.get("monitor") == monitor
+
+
+def _monitor_run(run: Mapping[str, Any]) -> MonitorRun:
+    info = run["info"]
+    times = [int(info.get(name) or 0) / 1000 for name in ("start_time", "end_time")]
+    started, ended = (datetime.fromtimestamp(value, UTC) for value in times)
+    return MonitorRun(str(info["run_id"]), started, ended)
 
 
 def redacted(text: str, most: int = 2000) -> str:

@@ -1,6 +1,6 @@
 """What the hub asks of Azure ML, without its SDK: jobs, data versions, model versions, metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -67,6 +67,15 @@ class ModelView:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class MonitorRun:
+    """A run of a monitor that has ended."""
+
+    name: str
+    started: datetime
+    ended: datetime
+
+
 class AzureML(Protocol):
     """Azure ML as the hub uses it. Raises TransientError and PermanentError of shared.engine.outcomes."""
 
@@ -92,3 +101,9 @@ class AzureML(Protocol):
         self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
     ) -> ModelView:
         """Make a model version; the same again is no error."""
+
+    async def monitor_runs(self, run: str, count: int) -> Sequence[MonitorRun]:
+        """Give the newest runs that have ended well of the experiment (and monitor) that a run belongs to."""
+
+    async def artifacts(self, run: str) -> tuple[str, str, str]:
+        """Give account, container and prefix under which a run's own files (outputs, logs) lie."""

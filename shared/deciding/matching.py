@@ -7,12 +7,12 @@ from typing import Final, Literal
 from shared.automations.language_triggers import Part, rule_of
 from shared.automations.models import Automation, BlobCreated, Trigger
 from shared.automations.patterns import PathPattern
-from shared.deciding import triggers
+from shared.deciding import breaches, triggers
 from shared.events import model as events
 from shared.events.model import BlobCreated as BlobWritten
 from shared.events.model import BlobIncomplete, Event
 
-Role = Literal["file", "marker", "event", "part", "expected"]
+Role = Literal["file", "marker", "event", "part", "expected", "drift"]
 PROBE: Final = "probe/"
 """Blobs below this folder of the hub's own container are its probes: they prove the way and start nothing."""
 
@@ -22,7 +22,7 @@ class Match:
     """An automation's trigger that an event meets.
 
     `role`: the event is a file of a blob-created trigger or its marker, starts an activity by itself, is a part of an
-    all-of (`kinds` are those that it meets), or is what a missing trigger expects.
+    all-of (`kinds` are those that it meets), is what a missing trigger expects, or tells of drift.
     """
 
     automation: str
@@ -87,10 +87,13 @@ class Matcher:
         self._runs = runs
         self._blobs: dict[str, list[_Files]] = {}
         self._rules: dict[type | None, list[_Rule]] = {}
+        self._drift: list[tuple[str, int, str]] = []
         for automation in automations:
             for index, trigger in enumerate(automation.on):
                 if trigger.blob_created:
                     self._add_files(automation, index, trigger.blob_created)
+                if trigger.drift:
+                    self._drift.append((automation.name, index, trigger.drift.monitor))
                 for rule in _rules(automation, index, trigger):
                     self._rules.setdefault(_FACTS.get(type(rule.rule)), []).append(rule)
 
@@ -150,6 +153,12 @@ class Matcher:
                 parts.setdefault((rule.automation, rule.index), []).append((rule.kind, met.captures))
             else:
                 yield Match(rule.automation, rule.index, rule.role, met.captures)
+        for automation, index, monitor in self._drift:
+            met = breaches.meets(monitor, event)
+            if isinstance(met, triggers.Met):
+                yield Match(automation, index, "drift", met.captures)
+            elif not met.other:
+                reasons.append(f"{automation}: {met.reason}")
         for (automation, index), kinds in parts.items():
             yield Match(automation, index, "part", kinds[0][1], tuple(kind for kind, _ in kinds))
 

@@ -49,7 +49,15 @@ class Superseded:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-Answer = Done | Again | Failed | Refused | Superseded
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """The activity has done what it was to do; the steps after this one are not needed, for the reason."""
+
+    reason: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+Answer = Done | Again | Failed | Refused | Superseded | Enough
 
 
 class TransientError(Exception):

@@ -18,6 +18,7 @@ from shared.engine.outcomes import (
     Again,
     Answer,
     Done,
+    Enough,
     Failed,
     PermanentError,
     Refused,
@@ -44,7 +45,12 @@ class Work:
 
 
 StepRunner = Callable[[Work], Awaitable[Answer]]
-_ENDS: Final[Mapping[type, ActivityStatus]] = {Failed: "failed", Refused: "refused", Superseded: "superseded"}
+_ENDS: Final[Mapping[type, ActivityStatus]] = {
+    Failed: "failed",
+    Refused: "refused",
+    Superseded: "superseded",
+    Enough: "succeeded",
+}
 
 
 class Engine:
@@ -110,8 +116,7 @@ class Engine:
             answer = await self._run(activity, step, now, runners)
             now = self._clock()
             if not isinstance(answer, Done | Again):
-                step.state, step.ended, step.reason = "failed", now, answer.reason
-                step.detail = answer.detail or step.detail
+                _stop(activity, step, answer, now)
                 await self._end(activity, etag, _ENDS[type(answer)], answer.reason)
                 return
             step.detail = answer.detail
@@ -187,6 +192,16 @@ class Engine:
             await self._close(activity)
         elif activity.due is not None and self._clock() - activity.due > grace:
             await self._activities.wake(identifier, timedelta(0), due_mark(activity.due))
+
+
+def _stop(activity: Activity, step: Step, answer: Failed | Refused | Superseded | Enough, now: datetime) -> None:
+    step.state, step.ended, step.reason = "failed", now, answer.reason
+    step.detail = answer.detail or step.detail
+    if isinstance(answer, Enough):
+        step.state = "done"
+        for later in activity.steps:
+            if later.state == "pending":
+                later.state = "skipped"
 
 
 def _said(act: Act) -> str:

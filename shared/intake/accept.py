@@ -12,10 +12,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.automations.models import Automation
+from shared.deciding import breaches
 from shared.deciding.collecting import SETTLE
 from shared.deciding.matching import Decision, Match
 from shared.events.identity import claim
@@ -230,9 +231,14 @@ class Intake:
             return item.claim, Outcome(what="expected", automation=name, reason="it came in time")
         cause = Cause(kind="events", claims=(item.claim,), count=1, event=event)
         captures = dict(match.captures)
-        if match.role == "event":
+        if match.role in {"event", "drift"}:
+            breach = breaches.read(item.event) if match.role == "drift" else None
+            identity = ("drift", breach.run) if breach else (item.claim,)
+            if breach:
+                event["breach"] = asdict(breach)
+                cause = Cause(kind="events", claims=(item.claim,), count=1, event=event)
             identifier = await self._rulebook.open_for_events(
-                name, cause, item.event.time, captures, (item.claim,), [event]
+                name, cause, item.event.time, captures, identity, [event], trigger=match.trigger
             )
         else:
             identifier = await self._rulebook.open_for_file(name, _file(item), captures, cause, item.event.time)

@@ -116,6 +116,8 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated: datetime
     status: ActivityStatus = "queued"
     attempt: int = 1
+    trigger: int = -1
+    """Which of the automation's triggers opened it; -1 where that is of no importance."""
     files: Files = Files()
     captures: dict[str, str] = {}
     inputs: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.azureml.endpoints import DeploymentView, EndpointView
-from shared.azureml.protocol import JobRequest, JobView, ModelView
+from shared.azureml.protocol import JobRequest, JobView, ModelView, MonitorRun
 from shared.bootstrap import Hub, wire
 from shared.data import Copied
 from shared.deciding.analysis import Measured
@@ -64,13 +64,16 @@ class FakeData:
     def __init__(self) -> None:
         self.copies: list[tuple[str, str]] = []
         self.written: list[str] = []
+        self.contents: dict[str, bytes] = {}
 
     async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
         self.copies.append((source.path, f"{account}/{container}/{path}"))
         return Copied(source.etag, source.size)
 
     async def read(self, account: str, container: str, path: str, *, limit: int) -> bytes:
-        raise NotImplementedError
+        if path not in self.contents:
+            raise PermanentError(f"{account}/{container}/{path} is not there")
+        return self.contents[path]
 
     async def write(self, account: str, container: str, path: str, content: bytes) -> None:
         self.written.append(f"{account}/{container}/{path}")
@@ -89,6 +92,7 @@ class FakeAzureML:
         self.data: dict[tuple[str, str], str] = {}
         self.models: dict[tuple[str, str], ModelView] = {}
         self.fate = "Completed"
+        self.monitors: list[MonitorRun] = []
         self.logged: dict[str, float] = {"mae": 17.5}
 
     async def submit(self, request: JobRequest) -> JobView:
@@ -108,6 +112,12 @@ class FakeAzureML:
 
     async def metrics(self, run: str) -> Mapping[str, float]:
         return self.logged
+
+    async def monitor_runs(self, run: str, count: int) -> list[MonitorRun]:
+        return self.monitors[-count:]
+
+    async def artifacts(self, run: str) -> tuple[str, str, str]:
+        return "mlworkspace", "azureml", f"ExperimentRun/dcid.{run}/"
 
     async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
         self.data[name, version] = uri
