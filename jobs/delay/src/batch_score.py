@@ -15,6 +15,8 @@ from scoring import Scored, score_file, write_manifest
 
 _state: dict[str, Any] = {}
 _done: list[Scored] = []
+_sources: dict[str, str] = {}
+"""Which file an output is of: two files of one name do not overwrite each other."""
 
 
 def init() -> None:
@@ -31,9 +33,14 @@ def run(mini_batch: list[str]) -> list[str]:
     for name in mini_batch:
         path = Path(name)
         if path.suffix != ".csv":
+            lines.append(f"{path.name} is no CSV file")
             continue
         content = path.read_bytes()
-        file = DataFile(_relative(path), content, hashlib.sha256(content).hexdigest())
+        sha256 = hashlib.sha256(content).hexdigest()
+        relative = _relative(path)
+        if _sources.setdefault(relative, name) != name:
+            relative = f"{sha256[:12]}/{relative}"
+        file = DataFile(relative, content, sha256)
         print(f"read {file.sha256} {file.path}", flush=True)
         found = score_file(_state["model"], file, _state["output"])
         _done.append(found)
