@@ -37,8 +37,8 @@ class Environments:
                 continue
             try:
                 found: Any = json.loads(path.read_text())
-                names = {**found.get("environments", {}), **names}
-                images = {**found.get("images", {}), **images}
+                names = _over(found.get("environments", {}), names)
+                images = _over(found.get("images", {}), images)
                 computes += [name for name in found.get("computes", []) if name not in computes]
             except (ValueError, AttributeError, TypeError) as error:
                 raise ValueError(f"{path} is not a map of environments: {error}") from error
@@ -77,6 +77,11 @@ class Environments:
                 f"Compute '{name}' was not found in the workspace. Known on this laptop: {', '.join(self.computes)}.",
                 "NotFoundError",
             )
+
+
+def _over(first: dict[str, str], then: dict[str, str]) -> dict[str, str]:
+    """Give both maps: those of `first` are tried first, and win where both have a pattern."""
+    return {**first, **{pattern: value for pattern, value in then.items() if pattern not in first}}
 
 
 def _first(patterns: dict[str, str], texts: tuple[str, ...]) -> str | None:

@@ -120,15 +120,11 @@ class Operations:
         if body is None:
             raise not_found(f"Operation '{name}'")
         ended = body["status"] in _ENDED
-        answer: Json = {
-            "id": call.request.path,
-            "name": name,
-            "startTime": body["start"],
-            "percentComplete": 100.0 if ended else 0.0,
-            "status": body["status"],
-        }
-        if ended:
-            answer["endTime"] = body.get("end")
+        answer: Json = {"id": call.request.path, "name": name, "status": body["status"]}
+        if not name.startswith("be"):
+            # Recorded: operations on batch endpoints say no more than their status.
+            answer |= {"startTime": body["start"], "percentComplete": 100.0 if ended else 0.0}
+            answer |= {"endTime": body.get("end")} if ended else {}
         if body["error"]:
             answer["error"] = body["error"]
         return reply(answer, 200, {} if ended else {"retry-after-ms": POLL})

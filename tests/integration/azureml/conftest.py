@@ -72,9 +72,12 @@ def laptop(azurite: Cloud) -> Iterator[Laptop]:
             "plain": sys.executable,
             "tracked": "mlflow",
             "served": "serving",
+            "online-endpoint-mir-test": "serving",
+            "AzureML-sklearn-*": sys.executable,
             "absent": "/nowhere/bin/python",
         },
         "images": {"plain-image*": sys.executable},
+        "computes": ["testCompute"],
     }
     (azurite.local_dir / "environments.json").write_text(json.dumps(environments))
     running = Laptop(azurite)

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from azure.ai.ml import MLClient
+from azure.ai.ml import MLClient, Output, command
 from azure.ai.ml.entities import (
     CodeConfiguration,
     ManagedOnlineDeployment,
@@ -278,3 +278,51 @@ def test_a_deployment_can_be_scaled_by_its_number_of_instances(ml: MLClient, end
     found.instance_count = 2
     ml.online_deployments.begin_create_or_update(found).result()
     assert ml.online_deployments.get("blue", endpoint.name).instance_count == 2
+
+
+TRAINED = """
+import sys, pandas, mlflow
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
+rows = pandas.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0]})
+model = LinearRegression().fit(rows, rows["a"] * 2 + rows["b"])
+signature = infer_signature(rows, model.predict(rows))
+mlflow.sklearn.save_model(model, sys.argv[1], signature=signature, serialization_format="cloudpickle")
+"""
+
+
+def test_an_mlflow_model_from_a_job_is_served_without_a_scoring_script(
+    ml: MLClient, laptop: Any, unique: str, code: Any, wait: Any
+) -> None:
+    ml.jobs.create_or_update(
+        command(
+            name=unique,
+            code=str(code(TRAINED)),
+            command="python main.py ${{outputs.model}}/m",
+            environment="served@latest",
+            compute="cpu-cluster",
+            outputs={"model": Output(type="uri_folder")},
+        )
+    )
+    assert wait(ml, unique, 90).status == "Completed"
+    path = f"azureml://jobs/{unique}/outputs/model/paths/m"
+    ml.models.create_or_update(Model(name=unique, version="1", path=path, type="mlflow_model"))
+    ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=unique)).result()
+    ml.online_deployments.begin_create_or_update(
+        ManagedOnlineDeployment(
+            name="blue", endpoint_name=unique, model=f"{unique}:1", instance_type="Standard_DS3_v2", instance_count=1
+        )
+    ).result()
+    share(ml, unique, {"blue": 100})
+    found = ml.online_endpoints.get(unique)
+    key = ml.online_endpoints.get_keys(unique).primary_key
+
+    def predicted(data: Any) -> list[float]:
+        body = json.dumps({"input_data": data}).encode()
+        request = urllib.request.Request(found.scoring_uri, body, {"Authorization": f"Bearer {key}", **JSON})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return [round(value, 6) for value in json.load(answer)]
+
+    assert predicted({"columns": ["a", "b"], "index": [0, 1], "data": [[1, 1], [5, 0]]}) == [3, 10]
+    assert predicted([{"a": 1, "b": 1}]) == [3]
+    ml.online_endpoints.begin_delete(unique).result()
