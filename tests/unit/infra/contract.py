@@ -52,6 +52,7 @@ def agree(scenario: Scenario, code: Code, sample: Mapping[str, str]) -> Iterator
     yield from _app_settings(settings, code, sample)
     yield from _app(scenario, code, containers)
     yield from _data(scenario, settings)
+    yield from _queries(deployment.resources, code)
 
 
 def _hub_account(scenario: Scenario) -> str:
@@ -196,6 +197,16 @@ def _data(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str]:
             for prefix in rule["definition"]["filters"]["prefixMatch"]:
                 if prefix.partition("/")[0] not in {name.rpartition("/")[2] for name in names}:
                     yield f"lifecycle rule {rule['name']!r} is for {prefix!r}: no such container"
+
+
+def _queries(resources: list[Resource], code: Code) -> Iterator[str]:
+    for one in resources:
+        text = json.dumps(one.body).replace("\\", "")
+        listed = " ".join(re.findall(r"operation_Name in \(([^)]*)\)", text))
+        names = re.findall(r"operation_Name == [\"'](\w+)", text) + re.findall(r"[\"'](\w+)[\"']", listed)
+        for name in names:
+            if name not in code.functions:
+                yield f"{one.file}:{one.line}: a query asks for {name!r}: there is no such function"
 
 
 def sample_of(text: str) -> dict[str, str]:

@@ -176,6 +176,18 @@ MISTAKES = {
         '"container": "dead-letters"',
         "its dead-letter container is not declared",
     ),
+    "an alert on a function that is none": (
+        "modules/alerts.bicep",
+        'operation_Name == "sweep"',
+        'operation_Name == "sweeper"',
+        "a query asks for 'sweeper': there is no such function",
+    ),
+    "a workbook on a function that is none": (
+        "workbook.json",
+        "'events_post'",
+        "'events_posts'",
+        "a query asks for 'events_posts': there is no such function",
+    ),
     "a setting forgotten": (
         "main.bicep",
         "        AZUREML_RESOURCE_GROUP: workspaceGroup\n",
