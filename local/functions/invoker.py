@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from local.functions.worker import FunctionSpec, InvocationError, Result, Worker
+from local.functions.worker import FIRST, FunctionSpec, InvocationError, Result, Try, Worker
 
 logger = logging.getLogger("host")
 
@@ -32,7 +32,12 @@ class Invoker:
         self.failures = 0
 
     async def call(
-        self, spec: FunctionSpec, value: Any, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        spec: FunctionSpec,
+        value: Any,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
+        attempt: Try = FIRST,
     ) -> Result:
         """Call a function and write its outputs; raises InvocationError where either fails or takes too long."""
         invocation, began = str(uuid.uuid4()), time.monotonic()
@@ -40,7 +45,8 @@ class Invoker:
         self.calls += 1
         try:
             async with asyncio.timeout(self._timeout.total_seconds()) as limit:
-                result = await self._worker.invoke(spec, invocation, value, metadata or {}, child_of(traceparent))
+                parent = child_of(traceparent)
+                result = await self._worker.invoke(spec, invocation, value, metadata or {}, parent, attempt)
             await self._commit(spec, result)
         except TimeoutError as error:
             self.failures += 1

@@ -13,12 +13,13 @@ import types
 import typing
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from azure.functions import FunctionRegister, meta
 
-from local.functions.worker import AppError, FunctionSpec, InvocationError, Result, checked
+from local.functions.worker import FIRST, AppError, FunctionSpec, InvocationError, Result, Try, checked
 
 
 class _Out:
@@ -37,14 +38,16 @@ class _Out:
 class _Context:
     """What a function sees of its call where it has a parameter `context` (azure.functions.Context)."""
 
-    def __init__(self, name: str, invocation: str, folder: Path, traceparent: str) -> None:
+    def __init__(self, name: str, invocation: str, folder: Path, traceparent: str, attempt: Try) -> None:
         self.function_name = name
         self.invocation_id = invocation
         self.function_directory = os.fspath(folder)
         self.trace_context = types.SimpleNamespace(
             trace_parent=traceparent, Traceparent=traceparent, trace_state="", Tracestate="", attributes={}
         )
-        self.retry_context = types.SimpleNamespace(retry_count=0, max_retry_count=0, exception=None)
+        self.retry_context = types.SimpleNamespace(
+            retry_count=attempt.count, max_retry_count=attempt.most, exception=attempt.error or None
+        )
         self.thread_local_storage = threading.local()
 
 
@@ -67,15 +70,23 @@ class LibraryWorker:
         for function in functions:
             name = str(function.get_function_name())
             self._functions[name] = function
-            specs.append(FunctionSpec(name, name, json.loads(function.get_function_json())["bindings"]))
+            bindings = json.loads(function.get_function_json())["bindings"]
+            specs.append(FunctionSpec(name, name, bindings, retry=retry_of(function)))
         return checked([with_lower_directions(spec) for spec in specs])
 
     async def invoke(
-        self, spec: FunctionSpec, invocation: str, value: Any, metadata: Mapping[str, Any], traceparent: str
+        self,
+        spec: FunctionSpec,
+        invocation: str,
+        value: Any,
+        metadata: Mapping[str, Any],
+        traceparent: str,
+        attempt: Try = FIRST,
     ) -> Result:
         """Call a function with its trigger's datum and metadata, or raise InvocationError."""
         try:
-            return await self._invoke(spec, value, metadata, _Context(spec.name, invocation, self._folder, traceparent))
+            context = _Context(spec.name, invocation, self._folder, traceparent, attempt)
+            return await self._invoke(spec, value, metadata, context)
         except Exception as error:
             raise InvocationError(f"{type(error).__name__}: {error}", traceback.format_exc()) from error
 
@@ -127,4 +138,10 @@ def app_of(folder: Path) -> FunctionRegister:
 def with_lower_directions(spec: FunctionSpec) -> FunctionSpec:
     """Give the spec with directions as function.json has them: in, out."""
     bindings = [{**binding, "direction": str(binding["direction"]).lower()} for binding in spec.bindings]
-    return FunctionSpec(spec.name, spec.identifier, bindings)
+    return replace(spec, bindings=bindings)
+
+
+def retry_of(function: Any) -> Mapping[str, Any] | None:
+    """Give the retry policy that a function declares, as it stands there."""
+    policy: Mapping[str, Any] | None = function.get_settings_dict("retry_policy")
+    return policy

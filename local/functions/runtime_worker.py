@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.functions.library_worker import app_of, with_lower_directions
-from local.functions.worker import AppError, FunctionSpec, InvocationError, Result, checked
+from local.functions.library_worker import app_of, retry_of, with_lower_directions
+from local.functions.worker import FIRST, AppError, FunctionSpec, InvocationError, Result, Try, checked
 
 
 class _Messages:
@@ -55,18 +55,30 @@ class RuntimeWorker:
         from azure_functions_runtime.loader import process_indexed_function
 
         functions = app_of(folder).get_functions()
+        policies = {str(function.get_function_name()): retry_of(function) for function in functions}
         try:
             records, _ = process_indexed_function(_Messages, self._registry, functions, os.fspath(folder))
         except Exception as error:
             raise AppError(f"the functions do not index: {type(error).__name__}: {error}") from error
         specs = [
-            FunctionSpec(record.name, record.function_id, [json.loads(text) for text in record.raw_bindings])
+            FunctionSpec(
+                record.name,
+                record.function_id,
+                [json.loads(text) for text in record.raw_bindings],
+                retry=policies.get(record.name),
+            )
             for record in records
         ]
         return checked([with_lower_directions(spec) for spec in specs])
 
     async def invoke(
-        self, spec: FunctionSpec, invocation: str, value: Any, metadata: Mapping[str, Any], traceparent: str
+        self,
+        spec: FunctionSpec,
+        invocation: str,
+        value: Any,
+        metadata: Mapping[str, Any],
+        traceparent: str,
+        attempt: Try = FIRST,
     ) -> Result:
         """Call a function with its trigger's datum and metadata, or raise InvocationError."""
         ok, returned, outputs, error, trace = await self._native.invocation_request_native(
@@ -75,6 +87,9 @@ class RuntimeWorker:
             [(spec.trigger["name"], self._own(value))],
             {name: self._own(item) for name, item in metadata.items()},
             trace_parent=traceparent,
+            retry_count=attempt.count,
+            max_retry_count=attempt.most,
+            retry_exception=attempt.error or None,
         )
         if not ok:
             raise InvocationError(str(error), str(trace or ""))

@@ -18,8 +18,9 @@ from croniter import CroniterError, croniter
 
 from local.functions import datums
 from local.functions.invoker import Invoker
+from local.functions.retries import retries
 from local.functions.settings import resolve
-from local.functions.worker import AppError, FunctionSpec, InvocationError
+from local.functions.worker import AppError, FunctionSpec, InvocationError, Try
 
 logger = logging.getLogger("host.timers")
 
@@ -52,6 +53,7 @@ class TimerListener:
             following(self._schedule, datetime.now(UTC))
         except CroniterError as error:
             raise AppError(f"function {spec.name!r}: schedule {self._schedule!r} never comes: {error}") from None
+        self._retries = retries(spec.retry, f"function {spec.name!r}")
         self._at_start = spec.trigger.get("runOnStartup") is True
 
     async def run(self) -> None:
@@ -79,10 +81,20 @@ class TimerListener:
         return self._write(_NEVER, expected, datetime.fromisoformat(base))
 
     async def _tick(self, status: dict[str, Any], now: datetime, *, past_due: bool) -> dict[str, Any]:
-        try:
-            await self._invoker.call(self._spec, datums.timer(status if self._monitor else {}, past_due=past_due))
-        except InvocationError:
-            logger.warning("timer %s failed; it runs again at its next time", self._spec.name)
+        datum = datums.timer(status if self._monitor else {}, past_due=past_due)
+        count, error = 0, ""
+        while True:
+            attempt = Try(count, self._retries.most if self._retries else 0, error)
+            try:
+                await self._invoker.call(self._spec, datum, attempt=attempt)
+                break
+            except InvocationError as failure:
+                count, error = count + 1, str(failure)
+            delay = self._retries.delay(count) if self._retries else None
+            if delay is None:
+                logger.warning("timer %s failed; it runs again at its next time", self._spec.name)
+                break
+            await asyncio.sleep(delay.total_seconds())
         return self._write(now.isoformat(), following(self._schedule, now), now)
 
     def _read(self) -> dict[str, Any]:

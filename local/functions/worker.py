@@ -29,6 +29,7 @@ class FunctionSpec:
     identifier: str
     bindings: Sequence[Mapping[str, Any]]
     disabled: bool = False
+    retry: Mapping[str, Any] | None = None
 
     @property
     def trigger(self) -> Mapping[str, Any]:
@@ -39,6 +40,18 @@ class FunctionSpec:
     def outputs(self) -> list[Mapping[str, Any]]:
         """The output bindings, the answer of an HTTP function left out."""
         return [b for b in self.bindings if b["direction"] == "out" and b["type"] != "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Which retry a call is (0 is the first call), how many there may be, and what the one before raised."""
+
+    count: int = 0
+    most: int = 0
+    error: str = ""
+
+
+FIRST: Final = Try()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,13 @@ class Worker(Protocol):
         """Import the app of a folder and give its functions, or raise AppError."""
 
     async def invoke(
-        self, spec: FunctionSpec, invocation: str, value: Any, metadata: Mapping[str, Any], traceparent: str
+        self,
+        spec: FunctionSpec,
+        invocation: str,
+        value: Any,
+        metadata: Mapping[str, Any],
+        traceparent: str,
+        attempt: Try = FIRST,
     ) -> Result:
         """Call a function with its trigger's datum and metadata, or raise InvocationError."""
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from local.functions.retries import retries
 from local.functions.timers import TimerListener, following
-from local.functions.worker import FunctionSpec, Result
+from local.functions.worker import AppError, FunctionSpec, Result
 from local.process import stop
 from tests.integration.functions.hosting import until
 
@@ -106,7 +107,7 @@ class Ticks:
     def __init__(self) -> None:
         self.calls = 0
 
-    async def call(self, *given: Any) -> Result:
+    async def call(self, *given: Any, **more: Any) -> Result:
         self.calls += 1
         return Result()
 
@@ -123,6 +124,83 @@ async def test_a_broken_status_is_begun_anew(tmp_path: Path, content: str) -> No
     running.cancel()
     assert json.loads(file.read_text())["Last"].startswith("0001-01-01")
     assert ticks.calls == 0
+
+
+RETRIED = """
+import azure.functions as func
+app = func.FunctionApp()
+seen = []
+
+@app.function_name("fixed")
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True, use_monitor=False)
+@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:01")
+def fixed(timer: func.TimerRequest, context: func.Context) -> None:
+    seen.append(f"fixed {context.retry_context.retry_count} of {context.retry_context.max_retry_count}")
+    raise ValueError("always")
+
+@app.function_name("healed")
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True, use_monitor=False)
+@app.retry(strategy="exponential_backoff", max_retry_count="-1", minimum_interval="00:00:01",
+           maximum_interval="00:00:02")
+def healed(timer: func.TimerRequest, context: func.Context) -> None:
+    seen.append(f"healed {context.retry_context.retry_count}")
+    if context.retry_context.retry_count < 2:
+        raise ValueError("twice")
+
+@app.route("tries", auth_level=func.AuthLevel.ANONYMOUS)
+def tries(req: func.HttpRequest) -> str:
+    return ",".join(sorted(seen))
+"""
+
+
+def test_a_timer_that_fails_is_retried_as_its_policy_says(starts) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-bindings-error-pages#retry-policies."""
+    host = starts(app=RETRIED)
+    expected = "fixed 0 of 2,fixed 1 of 2,fixed 2 of 2,healed 0,healed 1,healed 2"
+    until(lambda: host.ask("/api/tries").text == expected, 40)
+    time.sleep(2.5)
+    assert host.ask("/api/tries").text == expected, "neither goes on"
+
+
+@pytest.mark.parametrize(
+    ("policy", "delays"),
+    [
+        ({"strategy": "fixed_delay", "max_retry_count": "2", "delay_interval": "00:00:05"}, [5, 5, None]),
+        ({"strategy": "fixed_delay", "max_retry_count": 0, "delay_interval": "00:00:05"}, [None]),
+        (
+            {
+                "strategy": "exponential_backoff",
+                "max_retry_count": "-1",
+                "minimum_interval": "00:00:04",
+                "maximum_interval": "00:15:00",
+            },
+            [4, 8, 16, 32, 64, 128, 256, 512, 900, 900],
+        ),
+    ],
+)
+def test_a_policy_says_how_long_to_wait(policy: dict[str, Any], delays: list[float | None]) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-bindings-error-pages#retry-policies."""
+    read = retries(policy, "function 'x'")
+    assert read is not None
+    waits = [read.delay(count) for count in range(1, len(delays) + 1)]
+    assert [wait.total_seconds() if wait else None for wait in waits] == delays
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"strategy": "random", "max_retry_count": "1"}, "strategy is 'random'; fixed_delay or exponential_backoff"),
+        ({"strategy": "fixed_delay", "max_retry_count": "x"}, "max_retry_count is 'x'"),
+        (
+            {"strategy": "fixed_delay", "max_retry_count": "1", "delay_interval": "5s"},
+            "delay_interval is '5s'; hh:mm:ss",
+        ),
+    ],
+)
+def test_a_policy_that_is_none_is_refused_by_name(policy: dict[str, Any], said: str) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-bindings-error-pages#retry-policies."""
+    with pytest.raises(AppError, match=f"function 'x': retry: {said}"):
+        retries(policy, "function 'x'")
 
 
 MINUTELY = """
