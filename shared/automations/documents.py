@@ -78,6 +78,7 @@ def _document(number: int, line: int, part: str) -> Document:
     first = line + next((at for at, row in enumerate(part.splitlines()) if _says(row)), 0)
     yaml = YAML(typ="rt", pure=True)
     yaml.allow_duplicate_keys = False
+    yaml.composer.warn_double_anchors = False  # YAML 1.2 allows an anchor to be given anew
     try:
         value = yaml.load("\n" * (line - 1) + part)
     except failures as error:

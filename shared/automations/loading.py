@@ -88,7 +88,20 @@ def load(folder: Path, root: Path) -> Catalogue:
                 message = f"name {result.automation.name!r} is taken by {twin.file}:{twin.line}: choose another"
                 result = (Problem(name, result.line, 1, message),)  # noqa: PLW2901 it is the problem from here on
             invalid[key] = result
+    for name, message in _looping(valid):
+        loaded = valid.pop(name, None)
+        if loaded:
+            invalid[f"{loaded.file}:{name}"] = (Problem(loaded.file, loaded.line, 1, message),)
     return Catalogue(valid, invalid)
+
+
+def _looping(valid: Mapping[str, Loaded]) -> list[tuple[str, str]]:
+    """Give the automations that start each other for ever, and what to do; those that a `when` may end are let be."""
+    from shared.automations.language_loops import loops_of
+
+    advice = "end it with a `when`, other paths or tags, or without own-outputs"
+    loops = loops_of(loaded.automation for loaded in valid.values())
+    return [(name, f"endless loop: {loop}: {advice}") for loop in loops if not loop.guarded for name in loop.names]
 
 
 def _read(path: Path, name: str, root: Path) -> Iterator[tuple[str, Loaded | tuple[Problem, ...]]]:
