@@ -29,7 +29,9 @@ _NAMES: Final = {
     **{f"requestlatency_{key.lower()}": (f"RequestLatency_{key}", "MilliSeconds") for key in _PERCENTILES},
 }
 _CLAUSE: Final = re.compile(r"(\w+)\s+eq\s+'([^']*)'", re.IGNORECASE)
-_INTERVAL: Final = re.compile(r"PT(\d+)([MH])|P(\d+)D")
+_INTERVAL: Final = re.compile(r"PT(\d+)([SMH])|P(\d+)D")
+_MINUTE: Final = 60
+_SECONDS: Final = {"S": 1, "M": 60, "H": 3600}
 _AGGREGATIONS: Final = ("average", "total", "minimum", "maximum", "count")
 
 
@@ -114,6 +116,8 @@ class Metrics:
                 known = ", ".join(name for name, _ in _NAMES.values())
                 raise invalid(f"There is no metric '{name}' of an online endpoint here. Known: {known}.")
         rows = self._rows(body["name"].lower(), start, end, filters)
+        if step < _MINUTE:
+            rows = _fine(rows, start, end, step)
         value = [
             self._metric(body["id"], *_NAMES[name.lower()], rows, filters, shown, (start, step)) for name in wanted
         ]
@@ -146,7 +150,8 @@ class Metrics:
                     "minute": minute,
                 }
                 pairs = zip(found["at"], found["ms"], strict=True)
-                row["ms"] = [ms for at, ms in pairs if at <= visible]
+                seen = [(at, ms) for at, ms in pairs if at <= visible]
+                row["ms"], row["at"] = [ms for _, ms in seen], [at for at, _ in seen]
                 # Those beyond the samples kept came last; they are seen with the whole minute.
                 row["more"] = found["count"] - len(found["ms"]) if (minute + 1) * 60 <= visible else 0
                 if row["ms"] and _matches(row, filters):
@@ -169,8 +174,8 @@ class Metrics:
         for row in rows:
             group = groups.setdefault(tuple(row[key] for key in dimensions), {})
             slot = max(0, (row["minute"] * 60 - int(start.timestamp() // 60) * 60) // step)
-            group.setdefault(slot, []).append(row)
-        base = int(start.timestamp() // 60) * 60
+            group.setdefault(row.get("slot", slot), []).append(row)
+        base = int(start.timestamp() // 60) * 60 if step >= _MINUTE else int(start.timestamp())
         series = [
             {
                 "metadatavalues": [
@@ -230,6 +235,19 @@ def _value(name: str, kind: str, rows: list[Json]) -> float:
     return float(of_requests[kind])
 
 
+def _fine(rows: list[Json], start: datetime, end: datetime, step: int) -> list[Json]:
+    """Share rows out to intervals of seconds, which Azure does not have: so that a rollout can be watched in minutes."""
+    first, last = start.timestamp(), end.timestamp()
+    slots: dict[tuple[int, int], Json] = {}
+    for index, row in enumerate(rows):
+        for at, ms in zip(row["at"], row["ms"], strict=True):
+            if first <= at < last:
+                slot = int((at - first) // step)
+                fine = slots.setdefault((index, slot), {**row, "ms": [], "more": 0, "slot": slot})
+                fine["ms"].append(ms)
+    return list(slots.values())
+
+
 def _timespan(text: str) -> tuple[datetime, datetime]:
     """Read start/end, or a duration back from now; the last hour where nothing is said."""
     now = datetime.now(UTC)
@@ -253,7 +271,7 @@ def _step(text: str) -> int:
         raise invalid(f"The interval '{text}' is not such as PT1M, PT1H or P1D.")
     if found[3]:
         return int(found[3]) * 86400
-    return int(found[1]) * (60 if found[2] == "M" else 3600)
+    return max(1, int(found[1]) * _SECONDS[found[2]])
 
 
 def _stamp(moment: datetime) -> str:
