@@ -236,7 +236,7 @@ def _value(name: str, kind: str, rows: list[Json]) -> float:
 
 
 def _fine(rows: list[Json], start: datetime, end: datetime, step: int) -> list[Json]:
-    """Share rows out to intervals of seconds, which Azure does not have: so that a rollout can be watched in minutes."""
+    """Share rows out to intervals of seconds, finer than in Azure: so that a rollout can be watched in minutes."""
     first, last = start.timestamp(), end.timestamp()
     slots: dict[tuple[int, int], Json] = {}
     for index, row in enumerate(rows):
