@@ -1,10 +1,11 @@
 """What is asked of the past, and of what would be: why, simulate."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from shared.api.models import BacktestRequest, SimulateRequest, WhyQuery
 from shared.api.problems import ProblemError
 from shared.api.routes import Call
+from shared.api.sending import utc
 from shared.automations.loading import Catalogue
 from shared.backtest.answer import Backtest
 from shared.backtest.run import SpanError, backtest
@@ -42,13 +43,9 @@ async def backtested(call: Call) -> Backtest:
     asked = call.sent(BacktestRequest)
     catalogue = await catalogue_asked(call, asked.rules)
     try:
-        return await backtest(call.hub, catalogue, _utc(asked.since), _utc(asked.until or call.now))
+        return await backtest(call.hub, catalogue, utc(asked.since), utc(asked.until or call.now))
     except (SpanError, TooMuchError) as error:
         raise ProblemError(422, "Not this span", str(error)) from None
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 async def catalogue_asked(call: Call, rules: dict[str, str] | None) -> Catalogue:

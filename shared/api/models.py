@@ -1,9 +1,9 @@
 """What the API takes and gives: the models that validate requests and from which the OpenAPI document is made."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.ledger.records import ActivityStatus, StepState
 
@@ -85,6 +85,23 @@ class WhyQuery(Asked):
     )
 
 
+class Span(Asked):
+    """What was received from a moment to before another."""
+
+    since: datetime
+    until: datetime
+    outcome: Literal["", "ignored", "quarantined", "collected", "opened"] = Field(
+        default="", description="Only with an outcome of this kind."
+    )
+
+
+class Refused(Asked):
+    """What an automation refused."""
+
+    automation: str = Field(pattern=AUTOMATION)
+    since: datetime
+
+
 Rules = Annotated[
     dict[str, str],
     Field(
@@ -109,6 +126,33 @@ class BacktestRequest(Asked):
     since: datetime
     until: datetime | None = Field(default=None, description="Up to before that; now if left out.")
     rules: Rules | None = Field(default=None, description="Those in force if left out: then nothing differs.")
+
+
+class ReplayRequest(Asked):
+    """What to send again: exactly one of event, dead_letter, span, refused_by."""
+
+    event: str | None = Field(default=None, pattern=CLAIM, description="An event's id.")
+    dead_letter: str | None = Field(default=None, pattern=LETTER, description="A dead letter's id.")
+    span: Span | None = None
+    refused_by: Refused | None = None
+    again: bool = Field(default=False, description="Decide once more what was decided before, under a mark.")
+    send: bool = Field(default=False, description="Send; without it, what the duplicate check says is told.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = (self.event, self.dead_letter, self.span, self.refused_by)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("exactly one of event, dead_letter, span, refused_by is expected")
+        return self
+
+
+class BackfillRequest(Asked):
+    """Which older files to bring in."""
+
+    automation: str = Field(pattern=AUTOMATION)
+    since: datetime | None = Field(default=None, description="Not older than that.")
+    until: datetime | None = Field(default=None, description="Older than that.")
+    send: bool = Field(default=False, description="Bring them in; without it, what they would begin is told.")
 
 
 class Health(Given):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from shared.api import acting, asking, reading, receiving
+from shared.api import acting, asking, reading, receiving, sending
 from shared.api.models import (
     ACTIVITY,
     AUTOMATION,
@@ -16,6 +16,7 @@ from shared.api.models import (
     ActivityView,
     ActRequest,
     AutomationView,
+    BackfillRequest,
     BacktestRequest,
     Closing,
     CollectionView,
@@ -29,6 +30,7 @@ from shared.api.models import (
     PageQuery,
     Paused,
     PauseRequest,
+    ReplayRequest,
     Resumed,
     RunRequest,
     SimulateRequest,
@@ -38,7 +40,9 @@ from shared.api.models import (
 )
 from shared.api.openapi import document
 from shared.api.routes import Call, Reply, Route
+from shared.backfill import Backfill
 from shared.backtest.answer import Backtest
+from shared.replay import Replay
 from shared.simulate.answer import Simulation
 from shared.why.answer import Why
 
@@ -287,6 +291,29 @@ _ALL: Final[tuple[Route, ...]] = (
         Backtest,
         takes=BacktestRequest,
         max_body=receiving.MAX_BODY,
+    ),
+    Route(
+        "replay",
+        "POST",
+        "replay",
+        "operator",
+        "Send events again, or say what would come of it",
+        sending.replay,
+        Replay,
+        takes=ReplayRequest,
+        headers=("Idempotency-Key",),
+        problems=(404,),
+    ),
+    Route(
+        "backfill",
+        "POST",
+        "backfill",
+        "operator",
+        "Bring in files that are older than an automation, or say what they would begin",
+        sending.backfilled,
+        Backfill,
+        takes=BackfillRequest,
+        problems=(404, 409),
     ),
     Route(
         "events_post",

@@ -82,8 +82,11 @@ class Intake:
         """
         return await self.take(parse(body, now), now, via)
 
-    async def take(self, events: Sequence[Event | Broken], now: datetime, via: str) -> Accepted:
-        """Take in events that are read already."""
+    async def take(self, events: Sequence[Event | Broken], now: datetime, via: str, *, mark: str = "") -> Accepted:
+        """Take in events that are read already.
+
+        With a `mark` they are claimed as that replay: events that were decided before are decided again, once a mark.
+        """
         items: dict[str, _Item] = {}
         broken: list[Taken] = []
         repeated = 0
@@ -92,7 +95,7 @@ class Intake:
                 broken.append(_quarantined(event, via))
                 await self._letters.record("quarantine", json.dumps(event.raw, default=str).encode(), now, event.reason)
                 continue
-            name = claim(event)
+            name = marked(claim(event), mark)
             repeated += name in items
             items.setdefault(name, _Item(event, name, self._rulebook.matcher.decide(event)))
         idle = [item for item in items.values() if not self._acts(item)]
@@ -243,6 +246,11 @@ class Intake:
         else:
             identifier = await self._rulebook.open_for_file(name, _file(item), captures, cause, item.event.time)
         return item.claim, Outcome(what="opened", automation=name, target=identifier)
+
+
+def marked(name: str, mark: str) -> str:
+    """Name the claim of a replayed event: a neighbour of its own, told apart by the mark ("" for the event itself)."""
+    return name[:20] + claim_name("", f"{name}\0{mark}")[20:] if mark else name
 
 
 def summary(event: Event) -> dict[str, object]:

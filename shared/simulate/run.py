@@ -35,6 +35,22 @@ async def simulate(
 ) -> Simulation:
     """Take events in, each at its own time, and let `horizon` pass after the last. Raises TooLongError."""
     events = [parse_one(item, now) for item in items]
+    return await simulate_events(settings, catalogue, events, now, horizon)
+
+
+async def simulate_at_once(
+    settings: Settings, catalogue: Catalogue, events: Sequence[Event | Broken], now: datetime, horizon: timedelta
+) -> Simulation:
+    """Take events in that come all together now, whenever what they tell of was."""
+    world = World(settings, catalogue, now, usual)
+    await world.deliver(events, now, "simulation")
+    return await _told(world, events, catalogue, now, horizon)
+
+
+async def simulate_events(
+    settings: Settings, catalogue: Catalogue, events: Sequence[Event | Broken], now: datetime, horizon: timedelta
+) -> Simulation:
+    """Take events in that are read already, each at its own time. Raises TooLongError."""
     read = sorted((event for event in events if isinstance(event, Event)), key=lambda event: event.time)
     began = read[0].time if read else now
     if read and read[-1].time - began + horizon > LONGEST:
@@ -45,9 +61,15 @@ async def simulate(
             await world.deliver([event], began, "simulation")
     for event in read:
         await world.deliver([event], event.time, "simulation")
+    return await _told(world, events, catalogue, now, horizon)
+
+
+async def _told(
+    world: World, events: Sequence[Event | Broken], catalogue: Catalogue, now: datetime, horizon: timedelta
+) -> Simulation:
     await world.run_until(world.now + horizon)
     return Simulation(
-        began=began,
+        began=world.began,
         ended=world.now,
         events=[await _event(world, event, now) for event in events],
         activities=[await _activity(world, activity) for activity in await world.activities()],
