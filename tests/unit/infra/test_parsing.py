@@ -40,6 +40,12 @@ def test_the_public_grammar_takes_it(path: Path) -> None:
     assert faults == []
 
 
+def test_the_public_grammar_refuses_what_is_broken() -> None:
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bicep.language()))
+    text = (INFRA / "main.bicep").read_text().replace("module app 'modules/app.bicep' = {", "module app = {", 1)
+    assert list(_faults(parser.parse(text.encode()).root_node))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -91,6 +91,18 @@ MISTAKES = {
         "scope: resourceGroup(landingSubscription, landingAccess.outputs.topicName)\n  params: {\n    topic: 'storage'",
         "must be known before the deployment",
     ),
+    "a parameter of an environment misspelt": (
+        "environments/test.bicepparam",
+        "param sealDays = 7",
+        "param sealsDays = 7",
+        "there is no parameter sealsDays",
+    ),
+    "a value that is not allowed": (
+        "environments/dev.bicepparam",
+        "param instanceMemoryMB = 2048",
+        "param instanceMemoryMB = 2000",
+        "allowed([512, 2048, 4096]) forbids it",
+    ),
     "a bracket lost": (
         "modules/topic.bicep",
         "  tags: tags\n  identity: {",
