@@ -31,6 +31,7 @@ _SEQUENCER: Final = 48
 _SUBJECT: Final = re.compile(r"/blobServices/default/containers/([^/]+)/blobs/(.+)", re.DOTALL)
 _ACCOUNT: Final = re.compile(r"/storageAccounts/([^/]+)/?$", re.IGNORECASE)
 _WORKSPACE: Final = re.compile(r"/workspaces/([^/]+)/?$", re.IGNORECASE)
+_DOTS: Final = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{1,128}")
 
 
@@ -50,7 +51,7 @@ def read_facts(kind: str, source: str, subject: str, data: Mapping[str, Any]) ->
 
 def _lowered(data: Mapping[str, Any]) -> dict[str, Any]:
     """Give the data by keys in lower case: services and SDKs spell them differently. One that is null is left out."""
-    return {str(key).lower(): value for key, value in data.items() if value is not None}
+    return {key.lower(): value for key, value in data.items() if value is not None}
 
 
 def _storage_facts(name: str, source: str, subject: str, data: Mapping[str, Any]) -> Facts:
@@ -64,7 +65,7 @@ def _storage_facts(name: str, source: str, subject: str, data: Mapping[str, Any]
     account, container, path = owner[1].lower(), place[1], place[2]
     if len(path) > 1024:
         raise BrokenError(f"the blob's name has {len(path)} characters; at most 1,024 are possible")
-    if any(part in {"..", "."} for part in path.split("/")):
+    if _DOTS.search(path):
         raise BrokenError(f"the blob's name {path[:128]!r} has a '.' or '..' folder, which no path may hold here")
     sequencer = _sequencer(data.get("sequencer"))
     if name == "blobdeleted":
