@@ -28,9 +28,9 @@ from local.process import spawn, stop
 from local.provision import provision
 
 CLIENTS: Final = 8
-ROUNDS: Final = 5
-SMALL: Final = 400
-"""Requests of a round."""
+ROUNDS: Final = 15
+SMALL: Final = 160
+"""Requests of a round: few, so that both meet the same moments of a machine that others use too."""
 LARGE: Final = 32 * 1024 * 1024
 _TIMEOUT: Final = 120.0
 

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -24,10 +24,15 @@ logger = logging.getLogger("eventgrid.delivery")
 
 CONCURRENT: Final = 8
 """Requests of a subscription at once."""
+CONCURRENT_WHILE_BUSY: Final = 1
+"""The same while clients write blobs: Azurite serves both in one thread, and a burst of writes goes first."""
+PATIENCE_WHILE_BUSY: Final = 2.0
+"""Seconds for which an event lets writes go first; then it goes out as fast as others."""
 KEPT_IN_MEMORY: Final = 10_000
 """Events of a subscription whose content is kept at hand; that of others is read again when they are due."""
 _MAX_DEAD_LETTERS: Final = 500
 _KNOCK: Final = 0.5
+_LOOK_AGAIN: Final = 0.05
 _ASK_AGAIN: Final = 5.0
 
 
@@ -35,7 +40,8 @@ class Subscriber:
     """Delivers to one destination. Every documented time is divided by `scale`.
 
     `wakes`: where nobody listened at the destination, what failed for that is tried again as soon as somebody does,
-    before its step of the ladder: on a laptop, parts start one after the other.
+    before its step of the ladder: on a laptop, parts start one after the other. `busy` tells whether blobs are written
+    right now.
     """
 
     def __init__(
@@ -47,17 +53,17 @@ class Subscriber:
         *,
         scale: float = 1.0,
         wakes: bool = True,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.subscription = subscription
         self.destination = destination
         self._journal, self._storage = journal, storage
-        self._scale, self._wakes = scale, wakes
+        self._scale, self._wakes, self._busy = scale, wakes, busy
         self._heap: list[tuple[float, int, Delivery]] = []
         self._number = 0
         self._bodies: dict[int, Stored] = {}
         self._dead: list[Delivery] = []
         self._changed = asyncio.Event()
-        self._free = asyncio.Semaphore(CONCURRENT)
         self._sending: dict[asyncio.Task[None], list[tuple[Delivery, Stored]]] = {}
         self._ready = False
 
@@ -128,15 +134,24 @@ class Subscriber:
             if not self._ready:
                 await asyncio.sleep(min(_ASK_AGAIN / self._scale, _KNOCK))
                 return
-        await self._free.acquire()
+        if len(self._sending) >= self._most(now):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await self._changed.wait()
+            return
         batch = self._batch(time.time())
         task = asyncio.create_task(self._send(batch))
         self._sending[task] = batch
         task.add_done_callback(self._sent)
 
+    def _most(self, now: float) -> int:
+        """Give how many requests may be under way."""
+        waited = now - self._heap[0][2].due
+        return CONCURRENT_WHILE_BUSY if self._busy() and waited < PATIENCE_WHILE_BUSY else CONCURRENT
+
     def _sent(self, task: "asyncio.Task[None]") -> None:
         batch = self._sending.pop(task)
-        self._free.release()
+        self._changed.set()
         if not task.cancelled() and (error := task.exception()):
             logger.error("subscription %s: a delivery broke", self.subscription.name, exc_info=error)
             for delivery, _ in batch:

@@ -24,6 +24,8 @@ logger = logging.getLogger("eventgrid.grid")
 
 _PRUNE_EVERY: Final = 600.0
 _SETTLE: Final = 1.0
+_BUSY: Final = 0.03
+"""Seconds after a write during which others are expected."""
 
 
 class UnknownError(LookupError):
@@ -46,6 +48,7 @@ class Grid:
         self.cloud, self.routes, self.journal, self.faults = cloud, routes, journal, faults
         storage = self._storage = Storage(cloud, session)
         self.subscribers: dict[str, Subscriber] = {}
+        self._written = 0.0
         for one in routes.subscriptions:
             self.subscribers[one.name] = Subscriber(
                 one,
@@ -54,6 +57,7 @@ class Grid:
                 storage,
                 scale=cloud.time_scale,
                 wakes=wakes,
+                busy=self._is_busy if one.destination.queue else lambda: False,
             )
         wanted = {one.topic for one in routes.subscriptions}
         self._topic_of = {
@@ -132,7 +136,11 @@ class Grid:
 
     def begin(self, write: Write, *, existed: bool) -> int:
         """Note that a write is about to happen."""
+        self._written = time.monotonic()
         return self._intents.begin(write, existed=existed)
+
+    def _is_busy(self) -> bool:
+        return time.monotonic() - self._written < _BUSY
 
     def end(self, number: int) -> None:
         """Note that a write is told of, or has not happened."""

@@ -96,7 +96,7 @@ class Pair:
     async def pass_response(self, request: Request, sent: Body, upstream: Channel, response: Response) -> bool:
         """Send an answer on as it comes, and the rest of the request; tells whether both connections stay."""
         client, body = self.client, Body.of_response(response, request.method)
-        client.write(response.raw)
+        client.write(response.raw + upstream.take(body))  # one packet, where it has come in one
         try:
             return await self._pass_both(body, sent, upstream, response, request)
         finally:
