@@ -28,7 +28,11 @@ REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Cloud:
-    """One laptop cloud. `port_base` is the hub's port; everything else listens on the 29 after it."""
+    """One laptop cloud. `port_base` is the hub's port; everything else listens on the 29 after it.
+
+    `time_scale` is how many times faster than in Azure the services' own waits pass: Event Grid's pauses between tries,
+    and the time for which the Functions host hides the messages that it works on.
+    """
 
     port_base: int
     local_dir: Path

@@ -1,6 +1,7 @@
 """The parts of a laptop cloud: how each is started and how one sees that it answers."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ class Part:
     ports: tuple[int, ...]
     ready: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    death: int = signal.SIGKILL
+    """What the kernel sends it when the supervisor is killed."""
 
 
 def parts(cloud: Cloud, hosts: int = 1, base: Mapping[str, str] = os.environ) -> list[Part]:
@@ -47,6 +50,7 @@ def parts(cloud: Cloud, hosts: int = 1, base: Mapping[str, str] = os.environ) ->
             ),
             azurite.environment(common),
             (cloud.azurite_blob_port, cloud.queue_port, cloud.table_port),
+            death=signal.SIGTERM,  # it writes to disk every 5 s only, and when it is asked to end
         ),
         Part(
             "eventgrid",

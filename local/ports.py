@@ -6,9 +6,10 @@ import os
 import random
 import socket
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 _LISTENING: Final = "0A"
 
@@ -27,10 +28,14 @@ def is_free(port: int) -> bool:
     return False
 
 
-def check_free(ports: Iterable[int]) -> None:
-    """Raise PortInUseError for the first port that is taken."""
+def check_free(ports: Iterable[int], patience: float = 0.0) -> None:
+    """Raise PortInUseError for the first port that is taken and stays so for `patience` seconds."""
+    end = time.monotonic() + patience
     for port in ports:
-        if not is_free(port):
+        while not is_free(port):
+            if time.monotonic() < end:
+                time.sleep(0.05)
+                continue
             holder = _holder(port)
             raise PortInUseError(
                 f"port {port} is in use{f' by {holder}' if holder else ''}: stop it (`make down` stops another laptop "
@@ -50,29 +55,28 @@ def free_base(count: int) -> int:
     random.shuffle(bases)
     for base in bases:
         blocks = [_reserved(folder / str(block)) for block in range(base, base + count, _BLOCK)]
-        if all(blocks) and all(is_free(port) for port in range(base, base + count)):
-            _held.extend(file for file in blocks if file)
+        if all(block is not None for block in blocks) and all(is_free(port) for port in range(base, base + count)):
             return base
-        for file in blocks:
-            if file:
-                file.close()
+        for descriptor in blocks:
+            if descriptor is not None:
+                os.close(descriptor)
     raise PortInUseError(f"no {count} neighbouring ports from {_LOWEST} to {_HIGHEST} are free")
 
 
 _LOWEST: Final = 20_000
 _HIGHEST: Final = 32_000
 _BLOCK: Final = 30
-_held: list[IO[str]] = []
 
 
-def _reserved(path: Path) -> IO[str] | None:
-    file = path.open("a")
+def _reserved(path: Path) -> int | None:
+    """Lock a block of ports for the life of this process; None where another process has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(descriptor)
         return None
-    return file
+    return descriptor
 
 
 def _holder(port: int) -> str:

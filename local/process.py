@@ -25,23 +25,29 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(death: int = signal.SIGKILL) -> None:
+    """Have the kernel end this process when its parent ends."""
+    _prctl(_PR_SET_PDEATHSIG, death)
 
 
 def spawn(
-    command: Sequence[str], *, log: Path, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    death: int = signal.SIGKILL,
 ) -> "subprocess.Popen[bytes]":
     """Start a program in a process group of its own that ends when this process does; its output goes to `log`.
 
     The program is started through this module, which asks the kernel for that before it becomes the program. Where the
-    parent has ended in between, it does not start.
+    parent has ended in between, it does not start. `death` is the signal that the kernel sends it when its parent ends:
+    SIGTERM for a program that is sure to end and must write what it holds first.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-S", "-E", str(Path(__file__)), str(os.getpid()), *command],
+            [sys.executable, "-S", "-E", str(Path(__file__)), str(os.getpid()), str(int(death)), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -105,12 +111,12 @@ def children(parent: int) -> list[int]:
     return found
 
 
-def _become(parent: int, command: Sequence[str]) -> None:
-    die_with_parent()
+def _become(parent: int, death: int, command: Sequence[str]) -> None:
+    die_with_parent(death)
     if os.getppid() != parent:
         raise SystemExit(1)
     os.execvp(command[0], list(command))  # noqa: S606 the command is the cloud's own
 
 
 if __name__ == "__main__":
-    _become(int(sys.argv[1]), sys.argv[2:])
+    _become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -40,6 +40,10 @@ _QUICK_DEATH: Final = 10.0
 _QUICK_DEATHS: Final = 4
 _LOW_DISK: Final = 200 * 1024 * 1024
 _DISK_LOOK: Final = 20.0
+_PATIENCE: Final = 15.0
+"""Seconds that a part has to end by itself."""
+_LEAVING: Final = 3.0
+"""Seconds that an earlier cloud has to let go of its ports: Azurite still writes when its supervisor was killed."""
 
 
 class CloudError(Exception):
@@ -70,7 +74,8 @@ class Supervisor:
     async def run(self) -> None:
         """Run until SIGINT or SIGTERM; raises CloudError or PortInUseError where it cannot."""
         self._own_folder()
-        check_free([self._cloud.control_port, *(p for r in self._running.values() for p in r.part.ports)])
+        ports = [self._cloud.control_port, *(p for r in self._running.values() for p in r.part.ports)]
+        await asyncio.to_thread(check_free, ports, _LEAVING)
         adopt_orphans()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -139,7 +144,9 @@ class Supervisor:
             raise CloudError(f"Azurite refuses to make containers and queues: {error}") from None
 
     def _spawn(self, running: _Running) -> None:
-        running.process = spawn(running.part.command, log=running.log, environ=running.part.environ)
+        running.process = spawn(
+            running.part.command, log=running.log, environ=running.part.environ, death=running.part.death
+        )
         running.starts += 1
         running.since = time.monotonic()
 
@@ -185,7 +192,7 @@ class Supervisor:
         """Stop the parts, those that use others first, each with its group; nothing that they started stays."""
         for running in reversed(self._running.values()):
             if running.process is not None:
-                stop(running.process)
+                stop(running.process, patience=_PATIENCE)
         reap()
         self._cloud.env_file.unlink(missing_ok=True)
 
@@ -237,7 +244,7 @@ class Supervisor:
             if act == "kill":
                 os.killpg(running.process.pid, signal.SIGKILL)
             else:
-                await asyncio.to_thread(stop, running.process)
+                await asyncio.to_thread(stop, running.process, patience=_PATIENCE)
         return web.Response(status=204)
 
 

@@ -9,8 +9,8 @@
         laptop.act("host", "kill")
 
 A module says whose rules its cloud runs, and with which settings, by the fixtures `laptop_root` (a folder with
-automations and jobs; the project's own by default) and `laptop_settings`. What a cloud left is in its folder of logs,
-which pytest keeps for the last runs.
+automations and jobs; the project's own by default), `laptop_settings` and `laptop_time_scale`. What a cloud left is in
+its folder of logs, which pytest keeps for the last runs.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ import pytest
 import requests
 from azure.storage.blob import BlobServiceClient
 from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
+from azure.storage.blob.aio import ExponentialRetry
 
 from local.config import PORTS, REPOSITORY, WORKSPACE_ACCOUNT, Cloud
 from local.demo.clients import EventGridControl, HubClient, StoryError, wait_until
@@ -41,8 +42,10 @@ _AT_ONCE: Final = 64
 class LaptopCloud:
     """A laptop cloud under test: started, stopped, killed and started again on the same ports and state."""
 
-    def __init__(self, folder: Path, root: Path, settings: Mapping[str, str], hosts: int = 1) -> None:
-        self.cloud = Cloud(free_base(PORTS), folder)
+    def __init__(
+        self, folder: Path, root: Path, settings: Mapping[str, str], hosts: int = 1, time_scale: float = 1.0
+    ) -> None:
+        self.cloud = Cloud(free_base(PORTS), folder, time_scale)
         self.settings = {**settings, "HUB_ROOT": str(root), "HUB_HOSTS": str(hosts)}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -174,7 +177,10 @@ def processes_of(folder: Path) -> list[str]:
 
 async def _upload(connection: str, container: str, files: Mapping[str, bytes]) -> None:
     gate = asyncio.Semaphore(_AT_ONCE)
-    service = AsyncBlobServiceClient.from_connection_string(connection, connection_timeout=10, read_timeout=60)
+    patience = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=6)
+    service = AsyncBlobServiceClient.from_connection_string(
+        connection, connection_timeout=10, read_timeout=60, retry_policy=patience
+    )
     async with service, service.get_container_client(container) as client:
 
         async def one(path: str, content: bytes) -> None:
@@ -197,11 +203,21 @@ def laptop_settings() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
+def laptop_time_scale() -> float:
+    """How many times faster than in Azure the services' own waits pass in the module's cloud."""
+    return 1.0
+
+
+@pytest.fixture(scope="module")
 def laptop_cloud(
-    laptop_root: Path, laptop_settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    laptop_root: Path,
+    laptop_settings: Mapping[str, str],
+    laptop_time_scale: float,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LaptopCloud]:
     """A laptop cloud that runs for the tests of a module."""
-    laptop = LaptopCloud(tmp_path_factory.mktemp("cloud"), laptop_root, laptop_settings)
+    folder = tmp_path_factory.mktemp("cloud")
+    laptop = LaptopCloud(folder, laptop_root, laptop_settings, time_scale=laptop_time_scale)
     try:
         laptop.start()
         yield laptop
@@ -213,12 +229,18 @@ def laptop_cloud(
 def start_laptop(
     laptop_root: Path, laptop_settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., LaptopCloud]]:
-    """Start laptop clouds: `start_laptop(root=…, settings={…}, hosts=2)`; all of them end with the test."""
+    """Start laptop clouds: `start_laptop(root=…, settings={…}, hosts=2, time_scale=20)`; they end with the test."""
     started: list[LaptopCloud] = []
 
-    def begin(*, root: Path | None = None, settings: Mapping[str, str] | None = None, hosts: int = 1) -> LaptopCloud:
+    def begin(
+        *,
+        root: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        hosts: int = 1,
+        time_scale: float = 1.0,
+    ) -> LaptopCloud:
         merged = {**laptop_settings, **(settings or {})}
-        laptop = LaptopCloud(tmp_path_factory.mktemp("cloud"), root or laptop_root, merged, hosts)
+        laptop = LaptopCloud(tmp_path_factory.mktemp("cloud"), root or laptop_root, merged, hosts, time_scale)
         started.append(laptop)
         laptop.start()
         return laptop

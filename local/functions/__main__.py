@@ -15,7 +15,7 @@ from aiohttp import web
 from local.config import REPOSITORY, Cloud
 from local.functions.invoker import Invoker
 from local.functions.outputs import Outputs
-from local.functions.queues import QueueListener
+from local.functions.queues import VISIBILITY, QueueListener
 from local.functions.settings import app_settings, host_options, with_switches
 from local.functions.timers import TimerListener
 from local.functions.web import Web
@@ -45,7 +45,7 @@ async def serve(folder: Path, port: int, worker_name: str, cloud: Cloud) -> None
     outputs.check(specs)
     invoker = Invoker(worker, options.function_timeout, outputs.commit)
     queues = [
-        QueueListener(spec, settings, options.queues, invoker)
+        QueueListener(spec, settings, options.queues, invoker, max(4.0, VISIBILITY / cloud.time_scale))
         for spec in specs
         if spec.trigger["type"] == "queueTrigger" and not spec.disabled
     ]

@@ -27,6 +27,8 @@ logger = logging.getLogger("host.queues")
 VISIBILITY: Final = 600.0
 """Seconds for which a message is hidden while its function runs; renewed half-way."""
 _SHORTEST: Final = 0.1
+_DRAIN: Final = 3.0
+"""Seconds that functions have to end when the host stops; then their messages are given back."""
 
 
 class QueueListener:
@@ -58,7 +60,12 @@ class QueueListener:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            messages = await self._receive(min(self._options.batch_size, room))
+            receiving = asyncio.create_task(self._receive(min(self._options.batch_size, room)))
+            try:
+                messages = await asyncio.shield(receiving)
+            except asyncio.CancelledError:
+                await asyncio.gather(*(self._give_back(message) for message in await receiving))
+                raise
             for message in messages:
                 task = asyncio.create_task(self._handle(message))
                 self._tasks.add(task)
@@ -104,6 +111,9 @@ class QueueListener:
             await self._client.delete_message(message, timeout=10)
         except InvocationError:
             await self._release(message)
+        except asyncio.CancelledError:
+            await self._give_back(message)
+            raise
         except AzureError as error:
             logger.warning("queue %s: message %s: %s", self.queue, message.id, type(error).__name__)
 
@@ -131,6 +141,11 @@ class QueueListener:
         with contextlib.suppress(AzureError):
             await self._client.update_message(message, visibility_timeout=seconds, timeout=10)
 
+    async def _give_back(self, message: Any) -> None:
+        """Let another host have at once what this one has no time for any more."""
+        with contextlib.suppress(AzureError):
+            await self._client.update_message(message, visibility_timeout=0, timeout=10)
+
     async def _poison(self, message: Any) -> None:
         poison = self._service.get_queue_client(f"{self.queue}-poison")
         try:
@@ -145,7 +160,7 @@ class QueueListener:
     async def close(self) -> None:
         """Let running functions end for a while, then let go."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
+            await asyncio.wait(self._tasks, timeout=_DRAIN)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -8,9 +8,10 @@ SETTLE: Final = timedelta(seconds=3)
 """How long after the marker the list stays open for events that overtake each other on their way (Event Grid has no
 order; the marker's event may come before that of a file written earlier)."""
 _BACKLOG: Final = timedelta(seconds=2)
-IN_WORK: Final = timedelta(seconds=60)
+IN_WORK: Final = timedelta(minutes=11)
 """How long a list that is whole otherwise waits for intake messages that cannot be seen: they are being worked on, or
-failed and are tried again after the host's visibility timeout. With steady traffic there is always one: no longer."""
+failed and are tried again after the host's visibility timeout, or were taken by an instance that died, for which the
+host hides them for 10 minutes. Traffic so dense that there is always one makes no list wait for longer."""
 
 
 @dataclass(frozen=True, slots=True)
