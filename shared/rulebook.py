@@ -178,7 +178,7 @@ class Rulebook:
         identifier = activity_id(created, name, *identity)
         if identity[0] == "drift":
             index = f"breaches/{activity_id(_EPOCH, name, *identity).rpartition('-')[2]}"
-            identifier = await _first(self._blobs, index, identifier)
+            identifier, _ = await _first(self._blobs, index, identifier)
         several = [dict(event) for event in events[:MOST_EVENTS]] if len(events) > 1 else []
         return await self._open(loaded, identifier, created, cause, Files(), (), captures, {}, "", several, trigger)
 
@@ -192,9 +192,7 @@ class Rulebook:
         loaded = self.catalogue.automations[name]
         given = typed_inputs(loaded.automation, inputs)
         index = f"idempotency/{activity_id(_EPOCH, name, key).rpartition('-')[2]}"
-        wanted = activity_id(now, name, key)
-        identifier = await _first(self._blobs, index, wanted)
-        new = identifier == wanted
+        identifier, new = await _first(self._blobs, index, activity_id(now, name, key))
         cause = Cause(kind="manual", who=who)
         await self._open(loaded, identifier, now, cause, Files(), (), {}, given, "")
         return identifier, new
@@ -308,13 +306,13 @@ def typed_inputs(automation: Automation, given: Mapping[str, Any]) -> dict[str, 
     return result
 
 
-async def _first(blobs: Blobs, index: str, identifier: str) -> str:
-    """Give the id that was first kept under this index: this one, or that of whoever came before."""
+async def _first(blobs: Blobs, index: str, identifier: str) -> tuple[str, bool]:
+    """Give the id that was first kept under this index, and whether that is this one just now."""
     try:
         await blobs.put(index, identifier.encode(), absent=True)
     except AlreadyExistsError:
-        return (await blobs.get(index)).decode()
-    return identifier
+        return (await blobs.get(index)).decode(), False
+    return identifier, True
 
 
 async def _put_once(blobs: Blobs, name: str, content: bytes) -> None:
