@@ -7,12 +7,14 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli import acting, asking, looking, offline, pretending
+from cli import acting, asking, looking, offline, pretending, sending
 from cli.client import HubError
 from cli.console import Screen
 from cli.verbs import REFUSED, USAGE, Job, UsageError, Verb
 
-VERBS: Final[tuple[Verb, ...]] = (*offline.VERBS, *looking.VERBS, *acting.VERBS, *asking.VERBS, *pretending.VERBS)
+VERBS: Final[tuple[Verb, ...]] = tuple(
+    verb for module in (offline, looking, acting, asking, pretending, sending) for verb in module.VERBS
+)
 _INTERRUPTED: Final = 130
 
 

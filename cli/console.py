@@ -1,8 +1,9 @@
 """What people see: tables, colour and progress where there is a terminal, plain text or JSON where there is none."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -48,6 +49,15 @@ class Screen:
         """Write a line for people."""
         if not self.as_json:
             self.out.print(Text(clean(text), style=style))
+
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show that something takes its time, where there is a terminal."""
+        if self.as_json or not self.err.is_terminal:
+            yield
+            return
+        with self.err.status(clean(what)):
+            yield
 
     def fail(self, text: str) -> None:
         """Write what went wrong."""

@@ -1,11 +1,13 @@
 """Verbs that try without acting: simulate, backtest."""
 
 import argparse
-from typing import Final
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from cli.console import when
-from cli.rules import events_of, rules_of
-from cli.verbs import DONE, Job, Verb
+from cli.console import span, when
+from cli.rules import default_root, events_of, rules_of
+from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
 
 _LONG: Final = 230.0
 """Seconds after which Azure cuts an answer off."""
@@ -56,4 +58,71 @@ def simulate(job: Job) -> int:
     return DONE
 
 
-VERBS: Final = (Verb("simulate", "what events would do, without doing it", _simulate_arguments, simulate),)
+def _backtest_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", required=True, help="the span's begin: an ISO 8601 time, or 30d, 12h")
+    parser.add_argument("--until", help="its end; now if left out")
+    parser.add_argument("--rules", metavar="FOLDER", help="a project whose automations are compared (where ./hub is)")
+
+
+def backtest(job: Job) -> int:
+    """Show what other rules would have begun, held or left alone; 1 where an automation is invalid."""
+    body = {"since": _moment(job.since), "rules": rules_of(job.rules or default_root())}
+    if job.until:
+        body["until"] = _moment(job.until)
+    with job.screen.waiting("comparing"):
+        found = job.hub.post("backtest", body, timeout=_LONG)
+    if job.screen.as_json:
+        job.screen.json(found)
+        return REFUSED if found["invalid"] else DONE
+    rows = [
+        (
+            one["kind"],
+            one["automation"],
+            when((one["after"] or one["before"])["created"]),
+            _side(one["before"]),
+            _side(one["after"]),
+            one["reason"],
+            ", ".join(one["happened"]),
+        )
+        for one in found["differences"]
+    ]
+    columns = ("difference", "automation", "when", "before", "after", "why", "happened as")
+    job.screen.table(columns, rows, "no difference")
+    job.screen.say()
+    totals = [(name, *_totals(found[name])) for name in ("before", "after", "happened")]
+    job.screen.table(("", "activities", "held", "merged", "refused", "node hours", "cost"), totals)
+    job.screen.say(f"{found['events']} events; {found['by_hand']} activities were started by hand", "dim")
+    for line in found["unexplained"][:20]:
+        job.screen.say(f"not explained by the rules in force: {line}", "yellow")
+    for problems in found["invalid"].values():
+        for problem in problems:
+            job.screen.say(problem, "red")
+    return REFUSED if found["invalid"] else DONE
+
+
+def _side(fired: dict[str, Any] | None) -> str:
+    if fired is None:
+        return ""
+    held = f", held {span(fired['held_seconds'])}" if fired["held"] else ""
+    return f"{fired['status']}, {fired['files']} files{held}"
+
+
+def _totals(totals: dict[str, Any]) -> tuple[Any, ...]:
+    cost = ", ".join(f"{amount:.2f} {currency}" for currency, amount in totals["cost"].items())
+    return totals["activities"], totals["held"], totals["merged"], totals["refused"], totals["hours"], cost
+
+
+def _moment(text: str) -> str:
+    if match := re.fullmatch(r"(\d+)([mhdw])", text):
+        unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
+        return (datetime.now(UTC) - timedelta(**{unit: int(match[1])})).isoformat()
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        raise UsageError(f"{text!r} is no time: 2013-02-01T00:00:00Z, or 30d for 30 days ago") from None
+
+
+VERBS: Final = (
+    Verb("simulate", "what events would do, without doing it", _simulate_arguments, simulate),
+    Verb("backtest", "what other rules would have begun over a span of history", _backtest_arguments, backtest),
+)

@@ -83,6 +83,51 @@ def test_events_are_tried_by_other_rules(terminal: Any, tmp_path: Path) -> None:
     assert terminal.json("activities")["items"] == []
 
 
+def test_events_are_sent_and_sent_again(terminal: Any, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join(json.dumps(event) for event in burst(terminal.desk)))
+    assert terminal.run("emit", str(path))[:2] == (0, "4 new, 0 known, 0 broken\n")
+    assert terminal.run("emit", "--type", "team.pushed", "--data", '{"a": 1}')[:2] == (0, "1 new, 0 known, 0 broken\n")
+    (tmp_path / "broken.json").write_text('{"nonsense": 1}')
+    assert terminal.run("emit", str(tmp_path / "broken.json"))[0] == 1
+    assert terminal.run("emit")[0] == 2
+    code, out, _ = terminal.run("dead-letters")
+    assert "quarantine" in out
+    letter = terminal.json("dead-letters")["items"][0]["id"]
+    code, out, _ = terminal.run("replay", letter)
+    assert code == 0
+    assert "nothing was sent: add --yes" in out
+    assert terminal.json("replay", letter, "--yes")["done"] is True
+    event = terminal.json("events", "--outcome", "collected")["items"][0]["id"]
+    assert "it folds" in terminal.run("replay", event)[1]
+    assert terminal.run("replay", "--span")[0] == 2
+    found = terminal.json("replay", "--span", "--since", "2013-01-01T00:00:00Z", "--outcome", "ignored", "--again")
+    assert (found["events"], found["known"], found["done"]) == (1, 0, False)
+
+
+def test_rules_are_compared_over_history(terminal: Any) -> None:
+    terminal.wait(terminal.desk.send(*burst(terminal.desk)))
+    terminal.wait(terminal.desk.run(20))
+    root = str(terminal.desk.root)
+    until = "2013-03-01T00:00:00Z"
+    code, out, _ = terminal.run("backtest", "--since", "2013-01-20T00:00:00Z", "--until", until, "--rules", root)
+    assert code == 0
+    assert "no difference" in out
+    text = (terminal.desk.root / "automations" / "train.yml").read_text()
+    (terminal.desk.root / "automations" / "train.yml").write_text(text.replace("container: landing", "container: none"))
+    code, out, _ = terminal.run("backtest", "--since", "2013-01-20T00:00:00Z", "--until", until, "--rules", root)
+    assert code == 0
+    assert "does not begin" in out
+    assert terminal.run("backtest", "--since", "yesterday", "--rules", root)[0] == 2
+
+
+def test_older_files_are_brought_in_only_when_asked(terminal: Any) -> None:
+    code, out, _ = terminal.run("backfill", "delay-train")
+    assert code == 0
+    assert "no file matches" in out
+    assert terminal.run("backfill", "nothing")[0] == 1
+
+
 def test_pauses(terminal: Any) -> None:
     assert terminal.run("pause", "--reason", "storm")[0] == 0
     assert terminal.run("pause", "delay-train")[0] == 0
