@@ -107,21 +107,23 @@ class LaptopCloud:
     def _control(self) -> str:
         return f"http://127.0.0.1:{self.cloud.control_port}"
 
-    def activity(self, automation: str, *statuses: str, seconds: float = 150, after: int = 0) -> dict[str, Any]:
-        """Wait for the newest activity of an automation, with more than `after` before it, to get one of the statuses.
+    def activity(self, automation: str, *statuses: str, seconds: float = 240, **captures: str) -> dict[str, Any]:
+        """Wait for the newest activity of an automation, of those with these captures, to get one of the statuses.
 
-        Without statuses: to end. Gives it with its files; raises StoryError with what it was last.
+        Without statuses: to end. Gives it with its files; raises AssertionError with what it was last.
         """
         wanted, last = set(statuses) or ENDED, "there is none"
 
         def look() -> dict[str, Any] | None:
             nonlocal last
             try:
-                found = self.hub.activities(automation)
+                found = [
+                    item for item in self.hub.activities(automation) if captures.items() <= item["captures"].items()
+                ]
             except requests.RequestException as error:  # while the host starts again
                 last = type(error).__name__
                 return None
-            if len(found) <= after:
+            if not found:
                 return None
             last = f"{found[0]['status']}, {[(s['name'], s['state'], s['reason']) for s in found[0]['steps']]}"
             return found[0] if found[0]["status"] in wanted else None

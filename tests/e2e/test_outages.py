@@ -28,7 +28,7 @@ def in_the_middle(laptop: LaptopCloud, drop: Drop) -> threading.Thread:
 def ends_as_ever(laptop: LaptopCloud, drop: Drop, uploading: threading.Thread, before: int) -> None:
     uploading.join(90)
     assert not uploading.is_alive()
-    activity = laptop.activity("numbers-train", after=before)
+    activity = laptop.activity("numbers-train", batch=drop.batch)
     check_one_of_each(laptop, drop, activity)
     laptop.quiet()
     assert len(laptop.hub.activities()) == before + 1
@@ -49,7 +49,7 @@ def test_a_part_is_killed_while_jobs_run(laptop_cloud: LaptopCloud, part: str) -
     before = len(laptop_cloud.hub.activities())
     drop = Drop(f"jobs-without-{part}", 60)
     uploading = in_the_middle(laptop_cloud, drop)
-    laptop_cloud.activity("numbers-train", "running", after=before)
+    laptop_cloud.activity("numbers-train", "running", batch=drop.batch)
     laptop_cloud.act(part, "kill")
     ends_as_ever(laptop_cloud, drop, uploading, before)
 
