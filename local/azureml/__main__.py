@@ -9,15 +9,18 @@ from aiohttp import web
 
 from local.azureml.app import Emulator
 from local.azureml.certificates import server_context
+from local.azureml.connect_proxy import ConnectProxy
 from local.azureml.storage import StorageError
+from local.azureml.storage_hosts import TLS_NAMES
 from local.config import Cloud
 from local.process import adopt_orphans
 
 
 async def serve(cloud: Cloud) -> None:
     """Answer on both ports until asked to end; the authority's file is there before the first answer."""
-    context = server_context(cloud)
+    context = server_context(cloud, TLS_NAMES)
     emulator = Emulator(cloud)
+    proxy = ConnectProxy(cloud)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -27,10 +30,12 @@ async def serve(cloud: Cloud) -> None:
     try:
         await emulator.start()
         await web.TCPSite(runner, "127.0.0.1", cloud.azureml_tls_port, ssl_context=context).start()
+        await proxy.start()
         await web.TCPSite(runner, "127.0.0.1", cloud.azureml_port).start()
         logging.getLogger("azureml").info("ready: %s", f"https://127.0.0.1:{cloud.azureml_tls_port}")
         await stop.wait()
     finally:
+        await proxy.stop()
         await runner.cleanup()
         await emulator.stop()
 

@@ -33,6 +33,7 @@ from local.azureml.schedules import Schedules
 from local.azureml.serving import Serving
 from local.azureml.state import State
 from local.azureml.storage import Storage, StorageError
+from local.azureml.storage_hosts import StorageHosts
 from local.azureml.sweeps import SweepRunner
 from local.azureml.tracking import Tracking
 from local.azureml.wire import PROVIDER, ArmError, reply
@@ -61,6 +62,7 @@ class Emulator:
         self.nodes = Nodes()
         node = Node(cloud, self.runs, self.assets, self.storage, self.resolver, self.environments, self.workspace)
         self.faults = Faults()
+        self.hosts = StorageHosts(cloud)
         self.commands = CommandRunner(self.runs, node, self.nodes, self.tracking, self.faults)
         self.jobs.register("Command", self.commands)
         self.pipelines = PipelineRunner(self.runs, self.jobs, self.assets, self.resolver)
@@ -118,6 +120,7 @@ class Emulator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.operations.stop()
         await self.router.stop()
+        await self.hosts.stop()
         await self.deployments.stop()
         await asyncio.gather(self.pipelines.stop(), self.sweeps.stop(), self.commands.stop())
         self.metrics.flush()
@@ -127,6 +130,8 @@ class Emulator:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         """Answer, unless a fault that was set loses the answer after the effect."""
+        if self.hosts.owns(request):
+            return await self.hosts.serve(request)
         response = await self._dispatch(request)
         if self.faults.strike("lost", f"{request.method} {request.path}") and request.transport is not None:
             request.transport.abort()

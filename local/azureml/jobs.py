@@ -233,7 +233,9 @@ def _command(given: Json) -> Json:
             "shmSize": resources.get("shmSize") or "2g",
             "dockerArgs": resources.get("dockerArgs"),
         },
-        "queueSettings": given.get("queueSettings"),
+        "queueSettings": {"jobTier": None, "priority": None, **given["queueSettings"]}
+        if given.get("queueSettings")
+        else None,
         "codeId": given.get("codeId"),
         "command": str(given.get("command") or ""),
         "environmentId": given.get("environmentId"),

@@ -23,12 +23,20 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import azure.ai.ml  # noqa: F401
 
+OWN_WARNINGS = (
+    "ignore::marshmallow.warnings.RemovedInMarshmallow4Warning",
+    "ignore:The use of a 'BlobProperties':DeprecationWarning",
+    "ignore:content_as_bytes is deprecated:DeprecationWarning",
+)
+"""What azure-ai-ml itself does that its libraries have deprecated."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let azure-ai-ml's own deprecations pass in these tests, and nothing else."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.filterwarnings("ignore::marshmallow.warnings.RemovedInMarshmallow4Warning"))
+            for text in OWN_WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(text))
 
 
 class Laptop:

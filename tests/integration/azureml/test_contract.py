@@ -23,14 +23,10 @@ DEVIATIONS = {
     "properties.outputs.default": "azure-ai-ml would read logs by hosts <account>.blob.<suffix>, which do not resolve",
     "systemData.": "who and when: the recordings differ among each other, by age and kind of resource",
     "properties.queueSettings": "later api-versions answer it always, as what was sent",
-    "properties.isArchived": "later api-versions answer it",
-    "properties.isAnonymous": "later api-versions answer it",
     "properties.stage": "later api-versions answer it",
     "properties.provisioningState": "later api-versions answer it",
     "properties.autoDeleteSetting": "later api-versions answer it",
     "properties.intellectualProperty": "later api-versions answer it",
-    "properties.modelType": "the successor of modelFormat in later api-versions",
-    "properties.modelFormat": "the predecessor of modelType, in early previews only",
     "error.additionalInfo[].type=Correlation": "a laptop has no operation and request ids to correlate",
 }
 
