@@ -20,7 +20,13 @@ from local.process import spawn, stop
 def up(folder: Path, base: int, **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "HUB_PORT_BASE": str(base), "HUB_LOCAL_DIR": str(folder), **settings}
     return subprocess.run(
-        [sys.executable, "-m", "local", "up"], cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "local", "up"],
+        cwd=REPOSITORY,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
