@@ -9,10 +9,23 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
+from shared.automations.language_values import one_or_more
 from shared.automations.models import Automation
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Language(GenerateJsonSchema):
+    """Says of a list that may be written as its one item that it may."""
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        made = super().function_before_schema(schema)
+        if schema["function"]["function"] is one_or_more and made.get("type") == "array":
+            return {"anyOf": [made["items"], made]}
+        return made
 
 
 def schema() -> dict[str, Any]:
@@ -21,7 +34,7 @@ def schema() -> dict[str, Any]:
     It says what the models say of keys, types, values and of models that have exactly one key. What needs more than one
     look (captures, expressions, files) is checked at load only.
     """
-    made = Automation.model_json_schema(by_alias=True)
+    made = Automation.model_json_schema(by_alias=True, schema_generator=_Language)
     definitions = made.pop("$defs", {})
     one_of = {model.__name__ for model in _models(Automation) if _has_one_key(model)}
     kept = {name: _tidied(definition, one=name in one_of) for name, definition in sorted(definitions.items())}

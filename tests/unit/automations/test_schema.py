@@ -88,6 +88,13 @@ def test_what_the_models_refuse_the_schema_refuses_too(wrong: dict[str, Any], sa
         Automation.model_validate(document)
 
 
+@pytest.mark.parametrize("status", ["failed", ["failed"], ["failed", "canceled"]])
+def test_one_value_may_stand_for_a_list_of_one_in_both(status: Any) -> None:
+    document = {**plain(EXAMPLE), "on": [{"run-status-changed": {"status": status}}]}
+    assert errors(document) == []
+    Automation.model_validate(document)
+
+
 def test_every_key_of_the_schema_is_written_as_in_yaml() -> None:
     made = schema()
     for definition in (made, *made["$defs"].values()):
