@@ -42,7 +42,7 @@ def detach(cloud: Cloud) -> int:
     while time.monotonic() < end:
         if process.poll() is not None:
             return _fail(log.read_text().strip() or f"the cloud ended with status {process.returncode}")
-        if is_ready(cloud):
+        if is_ready(cloud, process.pid):
             print(log.read_text().strip())
             return 0
         time.sleep(0.1)

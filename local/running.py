@@ -48,7 +48,7 @@ def start(cloud: Cloud, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]
     log.write_text("")
     process = spawn([sys.executable, "-m", "local", "up"], log=log, environ=environ, folder=REPOSITORY)
     end = time.monotonic() + READY_SECONDS
-    while not is_ready(cloud):
+    while not is_ready(cloud, process.pid):
         if process.poll() is not None or time.monotonic() > end:
             stop(process, patience=_PATIENCE)
             raise NotStartedError(log.read_text().strip() or "the laptop cloud ended without a word")
@@ -56,10 +56,10 @@ def start(cloud: Cloud, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]
     return process
 
 
-def is_ready(cloud: Cloud) -> bool:
-    """Tell whether every part has answered."""
+def is_ready(cloud: Cloud, process: int) -> bool:
+    """Tell whether every part has answered, of the cloud whose supervisor this process is: no other on its ports."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{cloud.control_port}/healthz", timeout=2) as answer:
-            return bool(answer.status == 200)
+            return bool(answer.status == 200 and answer.read().decode() == str(process))
     except (urllib.error.URLError, OSError):
         return False

@@ -4,7 +4,7 @@ Its control port answers on loopback only:
 
 | request | does |
 |---|---|
-| `GET /healthz` | 200 once every part has answered, 503 before |
+| `GET /healthz` | 200 once every part has answered, 503 before; the supervisor's process in the body |
 | `GET /parts` | each part with its process, how often it was started, and whether it is held |
 | `POST /parts/{name}/kill` | SIGKILL; the supervisor starts it again |
 | `POST /parts/{name}/stop` | SIGTERM, and it stays down until it is started |
@@ -207,7 +207,7 @@ class Supervisor:
         return runner
 
     async def _health(self, _: web.Request) -> web.Response:
-        return web.Response(status=200 if self._ready else 503)
+        return web.Response(status=200 if self._ready else 503, text=str(os.getpid()))
 
     async def _list(self, _: web.Request) -> web.Response:
         return web.json_response(
