@@ -1,12 +1,14 @@
-"""Verbs that ask: why."""
+"""Verbs that ask where something came from and went: why, receipt, used-by."""
 
 import argparse
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from rich.tree import Tree
 
-from cli.console import cell, clean, when
-from cli.verbs import DONE, REFUSED, Job, Verb
+from cli.console import cell, clean, size, when
+from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
 
 
 def _why_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,4 +75,81 @@ def _condition(tree: Tree, condition: dict[str, Any]) -> None:
     tree.add(Text(clean(text + (f" ({condition['reason']})" if condition["reason"] else "")), style=style))
 
 
-VERBS: Final = (Verb("why", "why something happened, or did not", _why_arguments, why),)
+def _receipt_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="the model's name, or name:version")
+    parser.add_argument("version", nargs="?", help="its version")
+    parser.add_argument("--html", metavar="FILE", help="write it as a page")
+
+
+def receipt(job: Job) -> int:
+    """Show what led to a model version."""
+    name, _, version = job.model.partition(":") if not job.version else (job.model, "", job.version)
+    if not version:
+        raise UsageError("name the version too: hub receipt NAME VERSION, or NAME:VERSION")
+    path = f"models/{quote(name, safe='')}/versions/{quote(version, safe='')}/receipt"
+    if job.html:
+        Path(job.html).write_text(job.hub.text(path, accept="text/html"), encoding="utf-8")
+        job.screen.say(f"written to {job.html}")
+        return DONE
+    found = job.hub.get(path)
+    if job.screen.as_json:
+        job.screen.json(found)
+        return DONE
+    tree = Tree(cell(f"{found['model']} version {found['version']}, registered {when(found['registered'])}"))
+    for label in ("dataset", "new_files"):
+        if data := found[label]:
+            text = f"{label.replace('_', ' ')} {data['asset']}:{data['version']}, {data['files']} files"
+            node = tree.add(cell(f"{text}, {size(data['size'])}"))
+            for file in data["listed"][:5]:
+                node.add(cell(f"{file['container']}/{file['path']} {file['etag']}"))
+            if data["files"] > 5:
+                node.add(cell(f"… {data['files'] - 5} more"))
+    for label, activity in [("made by", found["made_by"]), *(("release", one) for one in found["releases"])]:
+        if activity:
+            node = tree.add(cell(f"{label} {activity['id']} of {activity['automation']}: {activity['status']}"))
+            for step in activity["steps"]:
+                node.add(cell(" ".join(filter(None, (step["name"], step["state"], step["detail"].get("job", ""))))))
+            for act in activity["acts"]:
+                node.add(cell(f"{act['kind']} by {act['who']} {when(act['at'])} {act['reason']}".rstrip()))
+    events = tree.add(cell(f"{len(found['events'])} events"))
+    for event in found["events"][:5]:
+        events.add(cell(f"{event['subject']} received {when(event['received'])}"))
+    for line in found["missing"]:
+        tree.add(cell(f"missing: {line}"))
+    tree.add(cell(f"digest {found['digest']}"))
+    job.screen.out.print(tree)
+    return DONE
+
+
+def _used_by_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="a blob's address, or container/path")
+
+
+def used_by(job: Job) -> int:
+    """Show which models a file went into."""
+    found = job.hub.get("files/used-by", {"url": job.url})
+    if job.screen.as_json:
+        job.screen.json(found)
+        return DONE
+    rows = [
+        (
+            f"{use['model']}:{use['version']}" if use["model"] else "",
+            use["activity"],
+            use["status"],
+            " and ".join(use["read_as"]),
+            use["dataset"],
+            use["etag"],
+        )
+        for use in found["uses"]
+    ]
+    job.screen.table(("model", "activity", "status", "read as", "dataset", "content"), rows, "no activity read it")
+    if not found["complete"]:
+        job.screen.say("there are more activities than were looked through", "yellow")
+    return DONE
+
+
+VERBS: Final = (
+    Verb("receipt", "what led to a model version", _receipt_arguments, receipt),
+    Verb("used-by", "which models a file went into", _used_by_arguments, used_by),
+    Verb("why", "why something happened, or did not", _why_arguments, why),
+)

@@ -2,20 +2,22 @@
 
 from datetime import timedelta
 
-from shared.api.models import BacktestRequest, SimulateRequest, WhyQuery
+from shared.api.models import BacktestRequest, SimulateRequest, UsedByQuery, WhyQuery
 from shared.api.problems import ProblemError
-from shared.api.routes import Call
+from shared.api.routes import Call, Reply
 from shared.api.sending import utc
 from shared.automations.loading import Catalogue
 from shared.backtest.answer import Backtest
 from shared.backtest.run import SpanError, backtest
 from shared.ledger.journal import TooMuchError
+from shared.receipt import Receipt, page, receipt
 from shared.simulate.answer import Simulation
 from shared.simulate.rules import RulesError, catalogue_of
 from shared.simulate.run import TooLongError, simulate
+from shared.usedby import UsedBy, used_by
 from shared.why.answer import Why
 from shared.why.explain import Explainer
-from shared.why.places import UnknownPlaceError
+from shared.why.places import Blob, UnknownPlaceError, place
 
 
 async def why_event(call: Call) -> Why:
@@ -26,6 +28,28 @@ async def why_event(call: Call) -> Why:
 async def why(call: Call) -> Why:
     """Explain a blob, an activity, a collection, a model, a run."""
     return await _why(call, call.asked(WhyQuery).subject)
+
+
+async def received(call: Call) -> Receipt | Reply:
+    """Give the receipt of a model version, as JSON or as a page."""
+    made = await receipt(call.hub, call.values["name"], call.values["version"])
+    accepted = str(call.request.headers.get("Accept", ""))
+    if "text/html" in accepted and not accepted.startswith("application/json"):
+        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Vary": "Accept"}
+        return Reply(page(made), headers=headers, kind="text/html")
+    return made
+
+
+async def files_used_by(call: Call) -> UsedBy:
+    """Say which models a file went into."""
+    url = call.asked(UsedByQuery).url
+    try:
+        found = place(url, call.hub.settings)
+    except UnknownPlaceError as error:
+        raise ProblemError(400, "No file of this hub", str(error)) from None
+    if not isinstance(found, Blob):
+        raise ProblemError(400, "No file of this hub", "a blob's address or container/path is expected")
+    return await used_by(call.hub, url, found, call.now)
 
 
 async def simulated(call: Call) -> Simulation:

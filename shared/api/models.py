@@ -155,6 +155,12 @@ class BackfillRequest(Asked):
     send: bool = Field(default=False, description="Bring them in; without it, what they would begin is told.")
 
 
+class UsedByQuery(Asked):
+    """Which file."""
+
+    url: str = Field(min_length=1, max_length=2048, description="A blob's address, or container/path.")
+
+
 class Health(Given):
     """The app answers."""
 

@@ -36,14 +36,17 @@ from shared.api.models import (
     SimulateRequest,
     Started,
     Status,
+    UsedByQuery,
     WhyQuery,
 )
 from shared.api.openapi import document
 from shared.api.routes import Call, Reply, Route
 from shared.backfill import Backfill
 from shared.backtest.answer import Backtest
+from shared.receipt import Receipt
 from shared.replay import Replay
 from shared.simulate.answer import Simulation
+from shared.usedby import UsedBy
 from shared.why.answer import Why
 
 _NAME = {"name": (AUTOMATION, "An automation's name.")}
@@ -314,6 +317,32 @@ _ALL: Final[tuple[Route, ...]] = (
         Backfill,
         takes=BackfillRequest,
         problems=(404, 409),
+    ),
+    Route(
+        "receipt",
+        "GET",
+        "models/{name}/versions/{version}/receipt",
+        "reader",
+        "What led to a model version",
+        asking.received,
+        Receipt,
+        values={
+            "name": (r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$", "A model's name."),
+            "version": (r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$", "Its version."),
+        },
+        problems=(404,),
+        kinds=("text/html",),
+    ),
+    Route(
+        "files_used_by",
+        "GET",
+        "files/used-by",
+        "reader",
+        "Which models a file went into",
+        asking.files_used_by,
+        UsedBy,
+        query=UsedByQuery,
+        problems=(404,),
     ),
     Route(
         "events_post",

@@ -128,6 +128,26 @@ def test_older_files_are_brought_in_only_when_asked(terminal: Any) -> None:
     assert terminal.run("backfill", "nothing")[0] == 1
 
 
+def test_a_model_and_a_file_tell_of_each_other(terminal: Any, tmp_path: Path) -> None:
+    desk = terminal.desk
+    terminal.wait(desk.send(*burst(desk)))
+    for _ in range(4):
+        terminal.wait(desk.run(120))
+        desk.azureml.end_jobs()
+    ((name, version),) = desk.azureml.models
+    code, out, _ = terminal.run("receipt", name, version)
+    assert code == 0
+    assert f"dataset flights:{version}, 3 files" in out
+    assert terminal.json("receipt", f"{name}:{version}")["made_by"]["id"] == version
+    assert terminal.run("receipt", name)[0] == 2
+    assert terminal.run("receipt", name, "1")[0] == 1
+    assert terminal.run("receipt", name, version, "--html", str(tmp_path / "r.html"))[0] == 0
+    assert "Receipt of arrival-delay" in (tmp_path / "r.html").read_text()
+    code, out, _ = terminal.run("used-by", "landing/flights/2013-01/0.csv")
+    assert code == 0
+    assert f"arrival-delay:{version}" in out
+
+
 def test_pauses(terminal: Any) -> None:
     assert terminal.run("pause", "--reason", "storm")[0] == 0
     assert terminal.run("pause", "delay-train")[0] == 0
