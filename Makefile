@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .venvs/stamps
 RUNTIME := azure-functions-runtime==1.3.0
+WORKERS ?= 2
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup up down demo test lint format schema package lock clean
+.PHONY: help setup cloud up down demo test chaos lint format schema package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,11 +20,16 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 
-$(STAMPS)/app: requirements.txt requirements-dev.txt local/requirements.txt | $(BIN)/uv
+$(STAMPS)/app: requirements.txt local/requirements.txt | $(BIN)/uv
 	@mkdir -p $(STAMPS)
 	@echo "installing the app's environment"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -r local/requirements.txt -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.txt -r local/requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python $(RUNTIME)
+	@touch $@
+
+$(STAMPS)/dev: requirements-dev.txt | $(STAMPS)/app
+	@echo "installing what tests and linters need"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt -r requirements.txt -r local/requirements.txt
 	@touch $@
 
 $(STAMPS)/node: package.json package-lock.json | $(STAMPS)/app
@@ -63,29 +69,34 @@ down: ## stops what `make up DETACH=1` started
 	@$(BIN)/python -m local down
 
 demo: ## tells the whole story on real flights, and leaves its report in out/demo
-	@began=$$(date +%s); $(MAKE) --no-print-directory cloud && HUB_DEMO_BEGAN=$$began $(BIN)/python -m local demo
+	@began=$$(date +%s); $(MAKE) --no-print-directory -j3 cloud && HUB_DEMO_BEGAN=$$began $(BIN)/python -m local demo
 
-test: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving $(STAMPS)/flights ## runs all tests
-	@$(BIN)/python -m pytest
+test: ## runs all tests, WORKERS (2) at a time
+	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
+
+chaos: ## crashes, outages and backlogs through the whole cloud, with their real waits
+	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
+	@HUB_BACKLOG_SECONDS=180 $(BIN)/python -m pytest tests/e2e --timeout 900
 
 schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
 	@mkdir -p schema
 	@$(BIN)/python -m shared.automations.schema > $(STAMPS)/schema.json
 	@mv $(STAMPS)/schema.json schema/automation.schema.json
 
-package: $(STAMPS)/app ## builds out/package.zip, what is deployed, with its bill of materials (PACKAGE_PYTHON: the Python it is for)
+package: $(STAMPS)/dev ## builds out/package.zip, what is deployed, with its bill of materials (PACKAGE_PYTHON: the Python it is for)
 	@$(BIN)/python tools/package.py $(if $(PACKAGE_PYTHON),--python $(PACKAGE_PYTHON))
 
 lock: $(STAMPS)/app ## pins what requirements.txt brings along, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links requirements.txt -o infra/requirements.lock
 
-lint: $(STAMPS)/app ## ruff and mypy
+lint: $(STAMPS)/dev ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy function_app.py shared functions local cli tools
 
-format: $(STAMPS)/app ## formats and mends what ruff can
+format: $(STAMPS)/dev ## formats and mends what ruff can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 

@@ -120,8 +120,8 @@ class LaptopCloud:
                 found = [
                     item for item in self.hub.activities(automation) if captures.items() <= item["captures"].items()
                 ]
-            except requests.RequestException as error:  # while the host starts again
-                last = type(error).__name__
+            except (requests.RequestException, StoryError) as error:  # while a part is away
+                last = str(error) or type(error).__name__
                 return None
             if not found:
                 return None
