@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMPS := .venvs/stamps
 RUNTIME := azure-functions-runtime==1.3.0
 WORKERS ?= 2
+BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -69,7 +70,8 @@ down: ## stops what `make up DETACH=1` started
 	@$(BIN)/python -m local down
 
 demo: ## tells the whole story on real flights, and leaves its report in out/demo
-	@began=$$(date +%s); $(MAKE) --no-print-directory -j3 cloud && HUB_DEMO_BEGAN=$$began $(BIN)/python -m local demo
+	@$(MAKE) --no-print-directory -j3 cloud
+	@HUB_DEMO_BEGAN=$(BEGAN) $(BIN)/python -m local demo
 
 test: ## runs all tests, WORKERS (2) at a time
 	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
