@@ -57,7 +57,7 @@ class Emulator:
         self.assets = Assets(cloud, self.state, self.storage, self.events, self.environments)
         self.runs = Runs(self.state, self.events)
         self.resolver = Resolver(cloud, self.workspace, self.assets, self.runs)
-        self.tracking = Tracking(cloud, self.runs, self.storage, self.workspace)
+        self.tracking = Tracking(cloud, self.runs, self.storage, self.workspace, self.assets)
         self.jobs = Jobs(cloud, self.runs, self.environments)
         self.nodes = Nodes()
         node = Node(cloud, self.runs, self.assets, self.storage, self.resolver, self.environments, self.workspace)

@@ -16,10 +16,11 @@ import aiohttp
 from aiohttp import web
 
 from local.azureml.artifacts import Artifacts
+from local.azureml.assets import Assets
 from local.azureml.runs import ENDED, Runs
 from local.azureml.storage import Storage
-from local.azureml.wire import PERSON, Json, reply
-from local.azureml.workspace import Workspace
+from local.azureml.wire import PERSON, ArmError, Json, reply
+from local.azureml.workspace import ARTIFACT_STORE, Workspace
 from local.config import Cloud
 from local.process import spawn, stop
 
@@ -37,7 +38,8 @@ class TrackingError(Exception):
 class Tracking:
     """The MLflow server, in front of it what Azure ML adds."""
 
-    def __init__(self, cloud: Cloud, runs: Runs, storage: Storage, workspace: Workspace) -> None:
+    def __init__(self, cloud: Cloud, runs: Runs, storage: Storage, workspace: Workspace, assets: Assets) -> None:
+        self._assets = assets
         self._cloud, self._runs = cloud, runs
         self._artifacts = Artifacts(storage, workspace)
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,6 +72,8 @@ class Tracking:
             answer = await self._passed(request, path, body)
             if answer.status == 200 and path.endswith(("/runs/set-tag", "/runs/log-batch")):
                 self._tag_jobs(body)
+            if answer.status == 200 and path.endswith("/model-versions/create") and answer.text:
+                await self._register(json.loads(answer.text))
             return answer
         except TrackingError as error:
             _log.error("%s", error)
@@ -101,6 +105,24 @@ class Tracking:
             tags = {key: value for key, value in pairs.items() if not key.startswith("mlflow.")}
             if tags and self._runs.find(name) is not None:
                 self._runs.add_tags(name, tags)
+
+    async def _register(self, answer: Json) -> None:
+        """Make a model version of the workspace of one that MLflow registered: in Azure ML both are one registry."""
+        found = answer.get("model_version", {})
+        source = str(found.get("source", ""))
+        if source.startswith("models:/"):
+            logged = await self._get(f"/api/2.0/mlflow/logged-models/{source.removeprefix('models:/')}")
+            source = str(logged.get("model", {}).get("info", {}).get("artifact_uri", ""))
+        if not source.startswith("mlflow-artifacts:/"):
+            _log.warning("the model %s:%s is not registered: %s", found.get("name"), found.get("version"), source)
+            return
+        uri = f"azureml://datastores/{ARTIFACT_STORE}/paths/{source.removeprefix('mlflow-artifacts:').strip('/')}"
+        tags = {str(tag["key"]): tag["value"] for tag in found.get("tags", [])}
+        shape = {"modelUri": uri, "modelType": "mlflow_model", "jobName": found.get("run_id") or None, "tags": tags}
+        try:
+            self._assets.create("models", str(found["name"]), str(found["version"]), shape)
+        except ArmError as error:
+            _log.warning("the model that MLflow registered is not the workspace's: %s", error.message)
 
     async def _list_artifacts(self, request: web.Request) -> web.Response:
         run = request.query.get("run_id") or request.query.get("run_uuid") or ""

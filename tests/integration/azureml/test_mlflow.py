@@ -8,7 +8,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from azure.ai.ml import MLClient, command
+from azure.ai.ml import Input, MLClient, command
 from azure.identity import DefaultAzureCredential
 
 SCRIPT = """
@@ -105,3 +105,48 @@ def test_a_run_that_does_not_exist_is_a_404(laptop: Any, unique: str) -> None:
     with caught.value as error:
         assert error.code == 404
         assert json.load(error)["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+
+
+LOGGED = """
+import mlflow, pandas
+from sklearn.linear_model import LinearRegression
+rows = pandas.DataFrame({"a": [1.0, 2.0, 3.0]})
+model = LinearRegression().fit(rows, rows["a"])
+with mlflow.start_run():
+    mlflow.set_tag("azureml_modelmonitor_threshold_breached", "m_s has failed")
+    mlflow.sklearn.log_model(
+        model, name="model", registered_model_name="NAME", serialization_format="cloudpickle", input_example=rows
+    )
+"""
+
+
+def test_a_model_that_mlflow_registers_is_one_of_the_workspace_and_tags_of_the_run_are_the_jobs(
+    ml: MLClient, laptop: Any, unique: str, code: Any, wait: Any, blobs: Any
+) -> None:
+    ml.jobs.create_or_update(
+        command(
+            name=unique,
+            code=str(code(LOGGED.replace("NAME", unique))),
+            command="python main.py",
+            environment="served@latest",
+            compute="cpu-cluster",
+        )
+    )
+    done = wait(ml, unique, 120)
+    assert done.status == "Completed"
+    assert done.tags["azureml_modelmonitor_threshold_breached"] == "m_s has failed"
+    model = ml.models.get(unique, version="1")
+    assert model.type == "mlflow_model"
+
+    ml.jobs.create_or_update(
+        command(
+            name=f"{unique}-2",
+            command="cat ${{inputs.model}}/MLmodel",
+            inputs={"model": Input(type="mlflow_model", path=f"azureml:{unique}:1")},
+            environment="plain@latest",
+            compute="cpu-cluster",
+        )
+    )
+    assert wait(ml, f"{unique}-2").status == "Completed"
+    log = blobs("mlworkspace", "azureml", f"ExperimentRun/dcid.{unique}-2/user_logs/std_log.txt")
+    assert b"sklearn" in next(iter(log.values()))
