@@ -95,15 +95,15 @@ def receipt(job: Job) -> int:
     if job.screen.as_json:
         job.screen.json(found)
         return DONE
+    job.screen.out.print(_receipt(found))
+    return DONE
+
+
+def _receipt(found: dict[str, Any]) -> Tree:
     tree = Tree(cell(f"{found['model']} version {found['version']}, registered {when(found['registered'])}"))
     for label in ("dataset", "new_files"):
-        if data := found[label]:
-            text = f"{label.replace('_', ' ')} {data['asset']}:{data['version']}, {data['files']} files"
-            node = tree.add(cell(f"{text}, {size(data['size'])}"))
-            for file in data["listed"][:5]:
-                node.add(cell(f"{file['container']}/{file['path']} {file['etag']}"))
-            if data["files"] > 5:
-                node.add(cell(f"… {data['files'] - 5} more"))
+        if found[label]:
+            _data(tree, label.replace("_", " "), found[label])
     for label, activity in [("made by", found["made_by"]), *(("release", one) for one in found["releases"])]:
         if activity:
             node = tree.add(cell(f"{label} {activity['id']} of {activity['automation']}: {activity['status']}"))
@@ -117,17 +117,24 @@ def receipt(job: Job) -> int:
     for line in found["missing"]:
         tree.add(cell(f"missing: {line}"))
     tree.add(cell(f"digest {found['digest']}"))
-    job.screen.out.print(tree)
-    return DONE
+    return tree
+
+
+def _data(tree: Tree, label: str, data: dict[str, Any]) -> None:
+    node = tree.add(cell(f"{label} {data['asset']}:{data['version']}, {data['files']} files, {size(data['size'])}"))
+    for file in data["listed"][:5]:
+        node.add(cell(f"{file['container']}/{file['path']} {file['etag']}"))
+    if data["files"] > 5:
+        node.add(cell(f"… {data['files'] - 5} more"))
 
 
 def _used_by_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", help="a blob's address, or container/path")
+    parser.add_argument("blob", metavar="url", help="a blob's address, or container/path")
 
 
 def used_by(job: Job) -> int:
     """Show which models a file went into."""
-    found = job.hub.get("files/used-by", {"url": job.url})
+    found = job.hub.get("files/used-by", {"url": job.blob})
     if job.screen.as_json:
         job.screen.json(found)
         return DONE

@@ -143,8 +143,8 @@ def test_a_model_and_a_file_tell_of_each_other(terminal: Any, tmp_path: Path) ->
     assert terminal.run("receipt", name, "1")[0] == 1
     assert terminal.run("receipt", name, version, "--html", str(tmp_path / "r.html"))[0] == 0
     assert "Receipt of arrival-delay" in (tmp_path / "r.html").read_text()
-    code, out, _ = terminal.run("used-by", "landing/flights/2013-01/0.csv")
-    assert code == 0
+    code, out, err = terminal.run("used-by", "landing/flights/2013-01/0.csv")
+    assert (code, err) == (0, "")
     assert f"arrival-delay:{version}" in out
 
 
