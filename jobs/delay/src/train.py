@@ -59,14 +59,15 @@ def train(given: argparse.Namespace, tracked: Run) -> None:
     if len(frame) < MANY:
         one_thread()
 
-    def fit(rows: pd.DataFrame) -> Any:
+    def fit(rows: pd.DataFrame, unknown: str) -> Any:
         model = recipe.build(
-            iterations=given.iterations, learning_rate=given.learning_rate, unknown=given.unknown, seed=given.seed
+            iterations=given.iterations, learning_rate=given.learning_rate, unknown=unknown, seed=given.seed
         )
         # Delays past the cap have causes that no feature shows; uncapped, a few of them would bend every prediction.
         return model.fit(features(rows), rows[LABEL].clip(upper=given.label_cap).to_numpy(dtype=float))
 
-    model, held = fit(earlier), features(later)
+    # Measured without refusing: the later days may hold an airport that the earlier ones lack.
+    model, held = fit(earlier, "missing"), features(later)
     predicted = recipe.predict(model, held)
     found = measures(actual, predicted, cost)
     baseline = np.full(len(actual), float(earlier[LABEL].median()))
@@ -81,8 +82,8 @@ def train(given: argparse.Namespace, tracked: Run) -> None:
     }
     slices = by_slice(later[SLICE].astype(str).to_numpy(), actual, predicted, cost)
     weights = importances(model, held, actual, given.seed)
-    final = fit(frame) if given.refit == "yes" else model
     learned = frame if given.refit == "yes" else earlier
+    final = model if (given.refit, given.unknown) == ("no", "missing") else fit(learned, given.unknown)
     reference = {
         "features": profiles.rows(features(learned)),
         "prediction": profiles.number(recipe.predict(final, features(learned))),

@@ -63,7 +63,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--report",
         "report",
     ]
-    environ = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    environ = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, cwd=folder, env=environ, check=True, timeout=120, capture_output=True)
     return folder / "served"
 
@@ -87,6 +87,7 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
             "COLLECT_TO": str(folder / "collected"),
             "COLLECT_SECONDS": "0.1",
             "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
         },
         folder=folder,
     )
@@ -174,7 +175,7 @@ def test_what_was_asked_and_answered_is_kept_for_the_monitor(server: Server, mod
     assert [row["flight"] for row in event["data"]] == [row["flight"] for row in rows]
     monitor = ROOT / "jobs/delay/src/monitor.py"
     command = [ROOT / ".venvs/jobs/bin/python", monitor, "--data", server.collected, "--model", model]
-    environ = {"PATH": os.environ["PATH"]}
+    environ = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, cwd=tmp_path, env=environ, check=True, timeout=120, capture_output=True)
     assert json.loads((tmp_path / "outputs" / "signals.json").read_text())["rows"] >= 4
 
@@ -216,6 +217,7 @@ def test_rows_wait_while_storage_fails_and_no_secret_reaches_the_log(tmp_path: P
         "kept = Collector.from_environ(os.environ); kept.add([{'a': 1}]); time.sleep(0.5); kept.add([{'a': 2}])\n"
     )
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "endpoints" / "delay" / "score")}
+    environ["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         errors = ""
         for sas in ("sig=secret", ""):
