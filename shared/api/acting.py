@@ -39,7 +39,9 @@ async def run(call: Call) -> Started:
         raise ProblemError(404, "Not found", f"there is no valid automation {name!r}") from None
     except ValueError as error:
         raise ProblemError(422, "Inputs do not fit", str(error)) from None
-    if not new:
+    if new:
+        await call.record("run", f"activity/{identifier}", automation=name, inputs=inputs)
+    else:
         known, _ = await call.hub.activities.load(identifier)
         if any(known.inputs.get(name) != value for name, value in inputs.items()):
             raise ProblemError(
@@ -97,6 +99,7 @@ async def close(call: Call) -> Closing:
 async def _close(call: Call, name: str, how: str) -> None:
     if not await call.hub.gatherer.ask(name, f"{how} by {call.caller.name}"):
         raise ProblemError(404, "Not found", f"no collection {name!r} is open")
+    await call.record("close", f"collection/{name}", how)
 
 
 async def pause(call: Call) -> Paused:
@@ -104,6 +107,7 @@ async def pause(call: Call) -> Paused:
     name = _switch(call)
     made = Pause(name, call.caller.name, call.sent(PauseRequest).reason, call.now)
     await call.hub.switches.pause(made)
+    await call.record("pause", name, made.reason)
     return pause_view(made)
 
 
@@ -113,6 +117,7 @@ async def resume(call: Call) -> Resumed:
     resumed = await call.hub.switches.resume(switch)
     if switch == HUB:
         resumed = await call.hub.admission.reset_storm() or resumed
+    await call.record("resume", switch, resumed=resumed)
     for held in await unfinished(call.hub):
         if held.status == "held" and switch in {HUB, automation_switch(held.automation)}:
             await call.hub.activities.wake(held.id, timedelta(0))

@@ -418,6 +418,44 @@ class DeadLetterView(Given):
     content: str | None = Field(default=None, description="What it holds; only where one was asked for.")
 
 
+class AuditQuery(Asked):
+    """Which page of the audit trail."""
+
+    limit: int = Field(default=50, ge=1, le=200, description="Items of a page.")
+    token: str = Field(default="", pattern=r"^([0-9]{1,14}-[0-9]{1,6})?$", description="`next` of the page before.")
+
+
+class AuditView(Given):
+    """An entry of the audit trail, in its chain of hashes."""
+
+    chain: str
+    number: int
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    reason: str = ""
+    detail: dict[str, Any] = {}
+    hash: str
+
+
+class FindingView(Given):
+    """Something in the audit trail that is not as it was written."""
+
+    chain: str
+    number: int
+    problem: str
+
+
+class VerifiedView(Given):
+    """What verifying the audit trail gave. `tail`: entries that no seal covers yet."""
+
+    entries: int
+    seals: int
+    tail: int
+    findings: list[FindingView]
+
+
 class EventsTaken(Given):
     """What a delivery came to."""
 

@@ -1,6 +1,7 @@
 """What is read: automations, activities, collections, holds, events, status."""
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,15 @@ from shared.api.models import (
     LETTER,
     ActivitiesQuery,
     ActivityView,
+    AuditQuery,
+    AuditView,
     AutomationCounts,
     AutomationView,
     CollectionView,
     DeadLetterView,
     EventsQuery,
     EventView,
+    FindingView,
     HoldView,
     InputView,
     Page,
@@ -25,6 +29,7 @@ from shared.api.models import (
     QueueView,
     Status,
     StormView,
+    VerifiedView,
 )
 from shared.api.problems import ProblemError
 from shared.api.routes import Call, Reply, shown_etag
@@ -41,6 +46,7 @@ _SHOWN_FILES: Final = 5000
 _MOST_LOOKED_AT: Final = 5000
 """Activities or pages that one request looks through for a filter; the token goes on from there."""
 _AT_ONCE: Final = 16
+_LATEST: Final = 99_999_999_999_999
 _LONGEST_AGO: Final = timedelta(days=400)
 """How far back a list goes: each day is a partition, and an empty one costs a look too."""
 T = TypeVar("T")
@@ -167,6 +173,41 @@ async def dead_letter(call: Call) -> DeadLetterView:
     """Give one dead letter with its content."""
     letter, content = await call.hub.letters.get(call.values["id"])
     return dead_letter_view(letter, content)
+
+
+async def audit(call: Call) -> Page[AuditView]:
+    """List the audit trail, newest first."""
+    query = call.asked(AuditQuery)
+    until, offset = call.now, 0
+    if query.token:
+        milliseconds, _, text = query.token.partition("-")
+        until = min(call.now, datetime.fromtimestamp(min(int(milliseconds), _LATEST) / 1000, UTC))
+        offset = min(int(text), _MOST_LOOKED_AT)
+    found = await call.hub.audit.newest(until, limit=offset + query.limit + 1)
+    items = [
+        AuditView(
+            chain=chain,
+            number=entry.number,
+            at=entry.at,
+            who=entry.who,
+            what=entry.what,
+            subject=entry.subject,
+            reason=entry.reason,
+            detail=entry.detail,
+            hash=entry.hash,
+        )
+        for chain, entry in found[offset : offset + query.limit]
+    ]
+    more = len(found) > offset + query.limit
+    token = f"{math.ceil(until.timestamp() * 1000)}-{offset + query.limit}" if more else None
+    return Page[AuditView](items=items, next=token)
+
+
+async def audit_verify(call: Call) -> VerifiedView:
+    """Say whether the audit trail is as it was written."""
+    found = await call.hub.audit.verify()
+    findings = [FindingView(chain=one.chain, number=one.number, problem=one.problem) for one in found.findings]
+    return VerifiedView(entries=found.entries, seals=found.seals, tail=found.tail, findings=findings)
 
 
 async def _gathering(this: Hub) -> AsyncIterator[tuple[str, Head, Gathered]]:

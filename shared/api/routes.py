@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import azure.functions as func
 from pydantic import BaseModel
@@ -49,6 +49,11 @@ class Call:
         if not isinstance(self.body, model):
             raise TypeError(f"the body is no {model.__name__}")
         return self.body
+
+    async def record(self, what: str, subject: str, reason: str = "", **detail: Any) -> None:
+        """Enter into the audit trail what the caller does."""
+        kept = {"person": self.caller.person, **detail}
+        await self.hub.audit.record(self.now, self.caller.name, what, subject, reason, kept)
 
     @property
     def idempotency_key(self) -> str:

@@ -24,7 +24,11 @@ async def replay(call: Call) -> Replay:
         raise ProblemError(404, "Nothing to replay", str(error)) from None
     except TooMuchError as error:
         raise ProblemError(422, "Too much at once", str(error)) from None
-    return await (replayer.send(chosen, mark) if asked.send else replayer.tell(chosen, mark))
+    if not asked.send:
+        return await replayer.tell(chosen, mark)
+    subject = asked.event or asked.dead_letter or (asked.refused_by.automation if asked.refused_by else "span")
+    await call.record("replay", f"events/{subject}", mark=mark, events=len(chosen.events))
+    return await replayer.send(chosen, mark)
 
 
 async def _chosen(replayer: Replayer, asked: ReplayRequest) -> Chosen:
@@ -58,4 +62,6 @@ async def backfilled(call: Call) -> Backfill:
         raise ProblemError(422, "Nothing that can be brought in", str(error)) from None
     except PermanentError as error:
         raise ProblemError(409, "Files cannot be listed", str(error)) from None
+    if asked.send:
+        await call.record("backfill", f"automation/{asked.automation}", files=len(events))
     return await backfill(call.hub, loaded.automation, events, call.caller.name, call.now, do=asked.send)

@@ -15,6 +15,8 @@ from shared.api.models import (
     ActivitiesQuery,
     ActivityView,
     ActRequest,
+    AuditQuery,
+    AuditView,
     AutomationView,
     BackfillRequest,
     BacktestRequest,
@@ -37,6 +39,7 @@ from shared.api.models import (
     Started,
     Status,
     UsedByQuery,
+    VerifiedView,
     WhyQuery,
 )
 from shared.api.openapi import document
@@ -343,6 +346,25 @@ _ALL: Final[tuple[Route, ...]] = (
         UsedBy,
         query=UsedByQuery,
         problems=(404,),
+    ),
+    Route(
+        "audit",
+        "GET",
+        "audit",
+        "reader",
+        "Who did what, newest first",
+        reading.audit,
+        Page[AuditView],
+        query=AuditQuery,
+    ),
+    Route(
+        "audit_verify",
+        "GET",
+        "audit/verify",
+        "reader",
+        "Whether the audit trail is as it was written",
+        reading.audit_verify,
+        VerifiedView,
     ),
     Route(
         "events_post",

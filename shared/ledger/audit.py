@@ -127,14 +127,17 @@ class Audit:
 
     async def newest(self, now: datetime, *, limit: int, hours: int = 24 * 30) -> list[tuple[str, Entry]]:
         """Give the newest entries with their chains, at most `limit`, back to `hours` ago."""
+        since, until = f"{now - timedelta(hours=hours):%Y%m%d%H}", f"{now:%Y%m%d%H}-~"
+        chains: list[str] = []
+        while rows := await self._table.scan(_CHAINS, after=chains[-1] if chains else since, before=until, limit=_PAGE):
+            chains += [row.key for row in rows]
         found: list[tuple[str, Entry]] = []
-        for hour in range(hours):
-            moment = now - timedelta(hours=hour)
-            names = [f"{moment:%Y%m%d%H}-{shard}" for shard in range(SHARDS)]
+        while chains and len(found) < limit:
+            hour = chains[-1][:10]
+            names = [name for name in chains[-SHARDS:] if name.startswith(hour)]
+            del chains[-len(names) :]
             for name, entries in zip(names, await asyncio.gather(*map(self._entries, names)), strict=True):
-                found += [(name, entry) for entry in entries]
-            if len(found) >= limit:
-                break
+                found += [(name, entry) for entry in entries if entry.at <= now]
         return sorted(found, key=lambda item: item[1].at, reverse=True)[:limit]
 
     async def _entries(self, chain: str) -> list[Entry]:

@@ -157,6 +157,30 @@ async def test_a_collection_is_shown_held_and_let_go(desk: Any) -> None:
     assert (await desk.ask("collection_close", id=hold["id"])).status == 404
 
 
+async def test_every_act_is_in_the_audit_trail(desk: Any) -> None:
+    identifier = await train(desk)
+    await desk.ask("pause", {"reason": "storm"})
+    desk.now += timedelta(hours=5)
+    await desk.ask("resume", key="operator")
+    await desk.ask("automation_run", name="delay-train")
+    await desk.ask("activity_cancel", {"reason": "wrong"}, id=identifier)
+    page = (await desk.ask("audit", query={"limit": "2"})).json
+    rest = (await desk.ask("audit", query={"limit": "200", "token": page["next"]})).json
+    acts = [(item["who"], item["what"], item["reason"]) for item in page["items"] + rest["items"]]
+    assert sorted(acts) == sorted(
+        [
+            ("key:all", "pause", "storm"),
+            ("key:operator", "resume", ""),
+            ("key:all", "run", ""),
+            ("key:all", "cancel", "wrong"),
+        ]
+    )
+    assert rest["next"] is None
+    verified = (await desk.ask("audit_verify")).json
+    assert (verified["entries"], verified["findings"]) == (4, [])
+    assert (await desk.ask("audit", query={"token": "99999999999999-999999"})).status == 200
+
+
 async def test_status_counts_what_is_open(desk: Any) -> None:
     await train(desk)
     status = (await desk.ask("status")).json
