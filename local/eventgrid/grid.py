@@ -104,7 +104,7 @@ class Grid:
             self._left.clear()
             try:
                 count = await self.recover()
-            except (OSError, TimeoutError, JournalError):
+            except (OSError, aiohttp.ClientError, TimeoutError, JournalError):
                 await asyncio.sleep(1)
                 continue
             if count:
@@ -156,7 +156,8 @@ class Grid:
 
         Raises OSError where Azurite does not answer.
         """
-        etags = {decode(event.body)["data"].get("eTag") for event in self.journal.find(last=1000)}
+        told = [event for topic in self._topic_of.values() for event in self.journal.find(topic, last=1000)]
+        etags = {decode(event.body)["data"].get("eTag") for event in told}
         happened = await self._intents.happened(self._storage.head, etags.__contains__)
         for number, write, response, found in happened:
             await self.keep(self.event(write, response, found, found.content_length))

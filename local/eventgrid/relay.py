@@ -115,6 +115,9 @@ class Relay:
             client.write(answer(400, str(error)))
         except (GoneError, TimeoutError):
             return
+        except OSError as error:
+            logger.error("a request broke off: %s", error)
+            client.write(answer(503, f"the laptop's storage cannot go on: {error.strerror or error}", close=True))
         finally:
             pair.close()
 

@@ -1,6 +1,7 @@
 """The blob endpoint as raw HTTP: what comes early, late, in pieces or not at all."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 
@@ -164,6 +165,22 @@ async def test_a_full_journal_is_an_error_that_clients_try_again(port: int, note
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(put("unrecorded", 4) + b"body")
     assert " 503 " in await head_of(reader)
+    writer.close()
+
+
+async def test_a_full_disk_under_the_intents_is_told(port: int, notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(write: Write, *, existed: bool) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(notes, "begin", full)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("no-space", 4) + b"body")
+    assert " 503 " in await head_of(reader)
+    writer.close()
+    monkeypatch.undo()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(put("no-space", 4) + b"body")
+    assert " 201 " in await head_of(reader), "the blob's turn was given back"
     writer.close()
 
 

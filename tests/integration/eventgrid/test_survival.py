@@ -129,6 +129,18 @@ async def test_a_ladder_of_24_hours_in_seconds(serve: Serve, receiver: Receiver,
         assert 0.89 * expected <= gap <= 1.11 * expected + 40, "the machine may be late by 0.25 s"
 
 
+async def test_events_without_data_do_not_hinder_a_start(serve: Serve, receiver: Receiver) -> None:
+    destination = {"type": "WebHook", "endpointUrl": receiver.url}
+    one = subscription("bare", "cloud", destination, eventDeliverySchema="CloudEventSchemaV1_0")
+    bare = {"id": "1", "source": "/s", "type": "T", "specversion": "1.0"}
+    async with serve(one) as grid:
+        await grid.publish("cloud", "CloudEventSchemaV1_0", [bare, {**bare, "id": "2", "data": "text"}])
+        await until(lambda: len(receiver.requests) >= 3)
+    async with serve(one) as grid:
+        assert await grid.recover() == 0
+        assert len(grid.journal.find()) == 2
+
+
 async def test_reading_a_journal_of_another_process(serve: Serve, receiver: Receiver) -> None:
     receiver.handshake = False
     async with serve(hook(receiver)) as grid:
