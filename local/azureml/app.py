@@ -42,6 +42,8 @@ from local.config import Cloud
 
 _log = logging.getLogger("azureml")
 _BODY: Final = 512 * 1024 * 1024
+_PATIENCE: Final = 30.0
+"""Seconds that storage has to answer when the emulator starts."""
 
 
 class Emulator:
@@ -103,7 +105,7 @@ class Emulator:
 
     async def start(self) -> None:
         """Make what storage needs, and take up the jobs that had not ended."""
-        await self.workspace.ready()
+        await self._storage_ready()
         forever = (self.events.deliver(), self.metrics.save(), self.schedules.run())
         self._tasks += [asyncio.create_task(work) for work in forever]
         for document in self.runs.unfinished():
@@ -112,6 +114,17 @@ class Emulator:
         self.endpoints.resume()
         self.deployments.resume()
         self.batch.resume()
+
+    async def _storage_ready(self) -> None:
+        """Make the containers of the datastores; storage may start at the same time as this does."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return await self.workspace.ready()
+            except StorageError:
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(0.2)
 
     async def stop(self) -> None:
         """End jobs' processes and servers; what had not ended is taken up by the next start."""

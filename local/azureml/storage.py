@@ -10,7 +10,7 @@ from typing import Final
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
-from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from local.azureml.uris import Place
 from local.config import ACCOUNTS, AZURITE_KEY, Cloud
@@ -46,7 +46,10 @@ class Storage:
                 self._cloud.connection_string(account),
                 connection_timeout=10,
                 read_timeout=_TIMEOUT,
-                retry_total=3,
+                # Without these the first retry comes after 15 seconds.
+                retry_policy=ExponentialRetry(
+                    initial_backoff=0, increment_base=1, retry_total=4, random_jitter_range=0
+                ),
                 max_single_put_size=_CHUNK,
                 max_block_size=_CHUNK,
             )
@@ -56,8 +59,12 @@ class Storage:
         """Give a container, made where it is missing."""
         client = self._account(account).get_container_client(name)
         if (account, name) not in self._known:
-            with contextlib.suppress(ResourceExistsError):
-                await client.create_container()
+            try:
+                with contextlib.suppress(ResourceExistsError):
+                    await client.create_container()
+            except AzureError as error:
+                address = f"http://127.0.0.1:{self._cloud.blob_port}/{account}/{name}"
+                raise StorageError(f"storage did not make {address}: {type(error).__name__}") from error
             self._known.add((account, name))
         return client
 
