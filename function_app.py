@@ -2,11 +2,12 @@
 
 import azure.functions as func
 
+from functions.dashboard import dashboard
 from functions.events import events
 from functions.operators import operators
 from functions.timers import timers
 from functions.work import work
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (events, work, timers, operators):
+for blueprint in (events, work, timers, operators, dashboard):
     app.register_functions(blueprint)

@@ -1,0 +1,188 @@
+"""What the pages say of a hub in each of its states."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>${{7*7}}{{7*7}}"
+
+
+async def train(desk: Any, path: str = "flights/2013-01/EWR/a.csv") -> str:
+    await desk.send(
+        desk.blob_event(path, "0x1"),
+        desk.blob_event("flights/2013-01/_SUCCESS", "0xFF", number=99),
+    )
+    await desk.run(10)
+    (found,) = await desk.activities()
+    return str(found.id)
+
+
+async def test_a_quiet_hub_needs_nobody(browser: Any) -> None:
+    await browser.sign_in()
+    page = await browser.get()
+    assert "Nothing needs you" in page.text
+    assert "<title>Now" in page.text
+
+
+async def test_a_failure_is_the_first_thing_one_sees(browser: Any) -> None:
+    await browser.sign_in()
+    browser.desk.azureml.fate = "Failed"
+    identifier = await train(browser.desk)
+    await browser.desk.finish()
+    page = await browser.get()
+    assert "1 thing needs somebody" in page.text
+    assert page.text.index("delay-train failed") < page.text.index("Vital signs")
+    assert "it broke" in page.text
+    assert f"/activities/{identifier}" in page.text
+    browser.desk.now += timedelta(hours=25)
+    await browser.sign_in()
+    assert "Nothing needs you" in (await browser.get()).text
+
+
+async def test_what_is_held_says_why_and_can_be_released(browser: Any) -> None:
+    await browser.sign_in()
+    await browser.act("pause", reason="the disk is full")
+    identifier = await train(browser.desk)
+    page = await browser.get()
+    assert "The whole hub is paused" in page.text
+    assert "the disk is full" in page.text
+    assert "delay-train is held" in page.text
+    answer = await browser.act("release", identifier, reason="it is urgent", back="holds")
+    assert answer.headers["Location"] == "/api/dashboard/holds?did=release"
+    assert "Released." in (await browser.get("holds?did=release")).text
+    await browser.desk.run(1)
+    (activity,) = await browser.desk.activities()
+    assert activity.status == "running"
+    assert (activity.acts[0].kind, activity.acts[0].reason) == ("release", "it is urgent")
+
+
+async def test_an_invalid_automation_is_named_with_its_problem(desk_of: Any, browser_of: Any) -> None:
+    browser = browser_of(desk_of("name: broken\non: []\ndo: {train: {jobb: x}}\n"))
+    await browser.sign_in()
+    page = await browser.get()
+    assert "is invalid" in page.text
+    assert "jobb" in (await browser.get("automations")).text
+
+
+async def test_a_burst_is_seen_while_it_gathers_and_can_be_closed(browser: Any) -> None:
+    await browser.sign_in()
+    desk = browser.desk
+    await desk.send(*(desk.blob_event(f"flights/2013-01/EWR/{n}.csv", f"0x{n}", number=n) for n in range(7)))
+    page = await browser.get("collections")
+    assert "<b>7</b> files" in page.text
+    assert "when its marker comes" in page.text
+    assert "<b>7 files</b>" in (await browser.get()).text
+    (name,) = [entry.name for entry in await desk.hub.sweep._unfinished.all("collection")]
+    await browser.act("close", name)
+    await desk.run(5)
+    assert len(await desk.activities()) == 1
+
+
+async def test_an_activity_is_told_from_cause_to_end(browser: Any) -> None:
+    await browser.sign_in()
+    identifier = await train(browser.desk)
+    page = await browser.get(f"activities/{identifier}")
+    assert "Cause" in page.text
+    assert "1 event" in page.text
+    assert "marker came" in page.text
+    assert 'class="t-waiting"' in page.text
+    assert ">Cancel<" in page.text
+    await browser.desk.finish()
+    page = await browser.get(f"activities/{identifier}")
+    assert "Model <b>arrival-delay</b> version" in page.text
+    assert "17.5" in page.text
+    assert ">Cancel<" not in page.text
+    listed = await browser.get("activities?automation=delay-train&status=succeeded")
+    assert identifier in listed.text
+    assert identifier not in (await browser.get("activities?status=failed")).text
+
+
+async def test_cancel_and_retry_keep_their_reasons(browser: Any) -> None:
+    await browser.sign_in()
+    identifier = await train(browser.desk)
+    await browser.act("cancel", identifier, reason="wrong month")
+    await browser.desk.finish()
+    page = await browser.get(f"activities/{identifier}")
+    assert "cancelled by key:all: wrong month" in page.text
+    assert ">Retry<" in page.text
+    await browser.act("retry", identifier, reason="it was right")
+    await browser.desk.run(5)
+    (activity,) = await browser.desk.activities()
+    assert activity.attempt == 2
+    page = await browser.get(f"activities/{identifier}")
+    assert "it was right" in page.text
+    assert (await browser.act("retry", identifier)).status == 409
+
+
+async def test_events_say_what_became_of_them_and_why(browser: Any) -> None:
+    await browser.sign_in()
+    await browser.desk.send(browser.desk.blob_event("elsewhere/a.csv", "0x1"))
+    page = await browser.get("events")
+    assert "ignored" in page.text
+    assert "elsewhere/a.csv" in page.text
+    claim = page.text.split("/dashboard/events/")[1][:32]
+    why = await browser.get(f"events/{claim}")
+    assert why.status == 200
+    assert "does not fire" in why.text
+    assert (await browser.get("why?subject=landing/elsewhere/a.csv")).status == 200
+    assert 'role="alert"' in (await browser.get("why?subject=https://other.blob.core.windows.net/c/x")).text
+
+
+async def test_dead_letters_are_told_on_the_first_page(browser: Any) -> None:
+    await browser.sign_in()
+    await browser.desk.hub.intake.accept(b"[{]", browser.desk.now, "queue")
+    page = await browser.get()
+    assert "1 dead letter since yesterday" in page.text
+    listed = await browser.get("dead-letters")
+    identifier = listed.text.split("/dashboard/dead-letters/")[1].split('"')[0]
+    assert "{]" in (await browser.get(f"dead-letters/{identifier}")).text
+
+
+async def test_what_is_not_there_is_said_so(browser: Any) -> None:
+    await browser.sign_in()
+    assert (await browser.get("activities/20130201t093000-3f9a1c7b2e")).status == 404
+    assert (await browser.get("activities/nonsense")).status == 404
+    assert (await browser.get("activities?status=nonsense")).status == 422
+    assert (await browser.get("events/nonsense")).status in {404, 422}
+
+
+@pytest.mark.parametrize("where", ["path", "reason", "event", "query"])
+async def test_hostile_text_stays_text(browser: Any, where: str) -> None:
+    await browser.sign_in()
+    desk = browser.desk
+    identifier = await train(
+        desk, f"flights/2013-01/{HOSTILE.replace('/', '')}.csv" if where == "path" else "flights/2013-01/a.csv"
+    )
+    if where == "reason":
+        await browser.act("pause", reason=HOSTILE)
+        await browser.act("cancel", identifier, reason=HOSTILE)
+    if where == "event":
+        event = desk.blob_event("x", "0x9")
+        await desk.send({**event, "id": HOSTILE, "subject": HOSTILE, "eventType": HOSTILE})
+    await desk.finish()
+    paths = ["", "activities", f"activities/{identifier}", "events", "automations", "dead-letters", "holds"]
+    if where == "query":
+        paths = [f"why?subject={HOSTILE.replace('&', '')}", f"activities?did={HOSTILE}", f"no/{HOSTILE}"]
+    seen = ""
+    for path in paths:
+        seen += (await browser.get(path)).text
+    assert "<script>alert" not in seen
+    assert "<img src=x" not in seen
+    assert "onerror=alert(2)>" not in seen
+    if where != "query":
+        assert "alert(1)" in seen
+
+
+def test_templates_escape_and_hold_no_script_of_their_own() -> None:
+    folder = Path(__file__).resolve().parents[3] / "shared" / "dashboard"
+    for file in sorted((folder / "templates").iterdir()):
+        text = file.read_text()
+        assert "|safe" not in text, file
+        assert "autoescape false" not in text, file
+        assert " style=" not in text, file
+        assert "http:" not in text, file
+        assert "https:" not in text, file
+    assert "http" not in (folder / "static" / "hub.js").read_text()
+    assert "url(" not in (folder / "static" / "hub.css").read_text()
