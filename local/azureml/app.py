@@ -87,6 +87,7 @@ class Emulator:
         self.jobs.serve(self.arm, self.subscription)
         self.history.serve(self.run_history)
         self.faults.serve(self.plain)
+        self.events.serve(self.plain)
         self.operations.serve(self.subscription)
         self.endpoints.serve(self.arm)
         self.deployments.serve(self.arm)

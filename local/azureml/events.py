@@ -8,9 +8,11 @@ import uuid
 from typing import Final
 
 import aiohttp
+from aiohttp import web
 
+from local.azureml.routes import Call, Routes
 from local.azureml.state import State
-from local.azureml.wire import PROVIDER, Json, now
+from local.azureml.wire import PROVIDER, Json, invalid, now, reply
 from local.config import Cloud
 
 _log = logging.getLogger("azureml.events")
@@ -32,6 +34,23 @@ class Events:
         self.off: set[str] = {kind for kind in os.environ.get("HUB_EVENTS_OFF", "").split(",") if kind}
         stored = state.get("settings", "events")
         self.off |= set((stored or {}).get("off", ()))
+
+    def serve(self, plain: Routes) -> None:
+        """Add the control routes: `GET /control/events`, and `PUT` with {"off": [kinds]}."""
+        plain.add("GET", "control/events", self._show)
+        plain.add("PUT", "control/events", self._set)
+
+    async def _show(self, _: Call) -> web.Response:
+        return reply({"off": sorted(self.off), "kinds": list(KINDS)})
+
+    async def _set(self, call: Call) -> web.Response:
+        given = {str(kind) for kind in call.body.get("off", [])}
+        if not given <= set(KINDS):
+            raise invalid(
+                f"Unknown kinds of events: {', '.join(sorted(given - set(KINDS)))}. Known: {', '.join(KINDS)}."
+            )
+        self.switch(given)
+        return await self._show(call)
 
     def switch(self, off: set[str]) -> None:
         """Turn these kinds off, and all others on; remembered."""

@@ -27,7 +27,7 @@ class Runs:
                 "experimentId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"azureml://laptop/experiments/{experiment}")),
                 "runType": run_type,
                 "parent": parent,
-                "number": len(self._state.documents("jobs")) + 1,
+                "number": self._state.count("jobs") + 1,
                 "created": now(),
                 "started": None,
                 "ended": None,

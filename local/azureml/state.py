@@ -84,6 +84,10 @@ class State:
         )
         return [(row[0], json.loads(row[1])) for row in rows]
 
+    def count(self, kind: str) -> int:
+        """Give how many documents of a kind there are, of all parents."""
+        return int(self._db.execute("SELECT COUNT(*) FROM documents WHERE kind = ?", (kind,)).fetchone()[0])
+
     def enqueue(self, event: Json) -> None:
         """Add an event to the outbox."""
         self._db.execute("INSERT INTO outbox (body) VALUES (?)", (json.dumps(event),))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.ai.ml import Input, MLClient, Output, command
+from azure.ai.ml import Input, MLClient, Output, command, spark
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
@@ -183,3 +183,37 @@ def test_tags_and_archiving_change_a_job_after_its_creation(ml: MLClient, unique
     ml.jobs.archive(unique)
 
     assert unique not in [item.name for item in ml.jobs.list()]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"instance_count": 2}, "Distributed jobs"),
+        ({"instance_type": "Standard_NC6s_v3"}, "has a GPU"),
+        ({"compute": "gpu-cluster"}, "was not found in the workspace"),
+        ({"command": "python ${{inputs.missing}}", "inputs": {"there": 1}}, "missing"),
+    ],
+)
+def test_what_a_laptop_has_not_is_refused_with_its_reason(
+    ml: MLClient, unique: str, more: dict[str, Any], reason: str
+) -> None:
+    line = more.pop("command", "true")
+    with pytest.raises(Exception, match=reason):
+        ml.jobs.create_or_update(job(unique, None, line, **more))
+
+
+def test_spark_jobs_are_refused_with_the_reason(ml: MLClient, laptop: Any, unique: str, code: Any) -> None:
+    folder = code("print(1)")
+    given = spark(
+        name=unique,
+        code=str(folder),
+        entry={"file": "main.py"},
+        driver_cores=1,
+        driver_memory="2g",
+        executor_cores=1,
+        executor_memory="2g",
+        executor_instances=1,
+        resources={"instance_type": "Standard_E4S_V3", "runtime_version": "3.4"},
+    )
+    with pytest.raises(HttpResponseError, match="Spark pool"):
+        ml.jobs.create_or_update(given)
