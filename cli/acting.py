@@ -128,6 +128,24 @@ def resume(job: Job) -> int:
     return DONE if made["resumed"] else REFUSED
 
 
+def rollback(job: Job) -> int:
+    """Go back: end the release under way, or undo the last one."""
+    body = {"reason": job.reason} if job.reason else {}
+    made = job.hub.post(f"endpoints/{quote(job.endpoint, safe='')}/rollback", body)
+    if job.screen.as_json:
+        job.screen.json(made)
+    else:
+        traffic = ", ".join(f"{name} {share}%" for name, share in made["traffic"].items())
+        job.screen.say(f"{made['endpoint']}: {made['how']}" + (f"; traffic is {traffic}" if traffic else ""))
+        job.screen.say(f"follow it with: hub activities {made['release']}", "dim")
+    return DONE
+
+
+def _rollback_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("endpoint", help="the endpoint; hub endpoints lists them")
+    parser.add_argument("--reason", default="", help="why; it is kept in the audit trail")
+
+
 def _resume_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="one automation; the whole hub if left out")
 
@@ -138,6 +156,7 @@ VERBS: Final = (
     Verb("reject", "reject what waits for approval", _act_arguments, _act("reject")),
     Verb("cancel", "cancel an activity; its job is ended", _act_arguments, _act("cancel")),
     Verb("retry", "a new attempt with the same frozen inputs", _act_arguments, _act("retry")),
+    Verb("rollback", "end the release under way, or undo the last one", _rollback_arguments, rollback),
     Verb("pause", "hold what would begin: all of it, or one automation's", _switch_arguments, pause),
     Verb("resume", "end a pause", _resume_arguments, resume),
 )

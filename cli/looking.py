@@ -208,6 +208,49 @@ def _holds_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; it is kept with the activity")
 
 
+def endpoints(job: Job) -> int:
+    """List what serves which model."""
+    page = job.hub.get("endpoints")
+    if job.screen.as_json:
+        job.screen.json(page)
+        return DONE
+    rows = []
+    for item in page["items"]:
+        rows.append((item["name"], item["state"], "", "", "", item["reason"] or (item["release"] or "")))
+        for one in item["deployments"]:
+            note = f"mirrors {one['mirror']}%" if one["mirror"] else one["error"]
+            rows.append(("", one["state"], one["name"], one["model"], f"{one['traffic']}%", note))
+    columns = ("endpoint", "state", "deployment", "model", "traffic", "")
+    job.screen.table(columns, rows, "no automation deploys to an endpoint")
+    return DONE
+
+
+def audit(job: Job) -> int:
+    """List who did what, or check that the trail is as it was written; 1 where it is not."""
+    if job.verify:
+        found = job.hub.get("audit/verify")
+        if job.screen.as_json:
+            job.screen.json(found)
+        else:
+            broken = [(one["chain"], one["number"], one["problem"]) for one in found["findings"]]
+            job.screen.table(("chain", "entry", "problem"), broken, "the trail is as it was written")
+            said = f"{found['entries']} entries, {found['seals']} seals, {found['tail']} entries not sealed yet"
+            job.screen.say(said, "red" if found["findings"] else "green")
+        return REFUSED if found["findings"] else DONE
+    items = list(job.hub.pages("audit", {}, job.limit))
+    if job.screen.as_json:
+        job.screen.json({"items": items})
+        return DONE
+    rows = [(when(item["at"]), item["who"], item["what"], item["subject"], item["reason"]) for item in items]
+    job.screen.table(("at", "who", "what", "subject", "reason"), rows, "nobody did anything yet")
+    return DONE
+
+
+def _audit_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verify", action="store_true", help="check every hash, link and seal")
+    parser.add_argument("--limit", type=_count, default=20, help="how many (20)")
+
+
 def events(job: Job) -> int:
     """List events with what became of them."""
     found = list(job.hub.pages("events", {"outcome": job.outcome}, job.limit))
@@ -251,5 +294,7 @@ VERBS: Final = (
     Verb("activities", "activities, newest first; or one", _activities_arguments, activities),
     Verb("collections", "what is gathering", _collections_arguments, collections),
     Verb("holds", "what is kept back, and why", _holds_arguments, holds),
+    Verb("endpoints", "what serves which model", nothing, endpoints),
+    Verb("audit", "who did what, newest first; or whether the trail is intact", _audit_arguments, audit),
     Verb("events", "events with what became of them, newest first", _events_arguments, events),
 )

@@ -456,6 +456,38 @@ class VerifiedView(Given):
     findings: list[FindingView]
 
 
+class DeploymentShown(Given):
+    """A deployment: its model, and its share of the traffic in per cent."""
+
+    name: str
+    state: str
+    model: str = ""
+    traffic: int = 0
+    mirror: int = 0
+    error: str = ""
+
+
+class EndpointShown(Given):
+    """An endpoint that automations deploy to. `release` is the activity that changes it now."""
+
+    name: str
+    state: str
+    automations: list[str]
+    release: str | None = None
+    scoring_uri: str = ""
+    deployments: list[DeploymentShown] = []
+    reason: str = ""
+
+
+class RolledBack(Given):
+    """What a rollback does: which release ends, or the traffic that was set."""
+
+    endpoint: str
+    release: str
+    how: str
+    traffic: dict[str, int]
+
+
 class EventsTaken(Given):
     """What a delivery came to."""
 

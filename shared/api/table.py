@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from shared.api import acting, asking, reading, receiving, sending
+from shared.api import acting, asking, reading, receiving, sending, serving
 from shared.api.models import (
     ACTIVITY,
     AUTOMATION,
@@ -23,6 +23,7 @@ from shared.api.models import (
     Closing,
     CollectionView,
     DeadLetterView,
+    EndpointShown,
     EventsQuery,
     EventsTaken,
     EventView,
@@ -34,6 +35,7 @@ from shared.api.models import (
     PauseRequest,
     ReplayRequest,
     Resumed,
+    RolledBack,
     RunRequest,
     SimulateRequest,
     Started,
@@ -346,6 +348,28 @@ _ALL: Final[tuple[Route, ...]] = (
         UsedBy,
         query=UsedByQuery,
         problems=(404,),
+    ),
+    Route(
+        "endpoints",
+        "GET",
+        "endpoints",
+        "reader",
+        "What serves which model",
+        serving.endpoints,
+        Page[EndpointShown],
+    ),
+    Route(
+        "endpoint_rollback",
+        "POST",
+        "endpoints/{name}/rollback",
+        "operator",
+        "Go back: end the release under way, or undo the last one",
+        serving.rollback,
+        RolledBack,
+        status=202,
+        takes=ActRequest,
+        values={"name": (r"^[A-Za-z][A-Za-z0-9-]{2,31}$", "An endpoint's name.")},
+        problems=(404, 409),
     ),
     Route(
         "audit",

@@ -148,6 +148,17 @@ def test_a_model_and_a_file_tell_of_each_other(terminal: Any, tmp_path: Path) ->
     assert f"arrival-delay:{version}" in out
 
 
+def test_the_audit_trail_is_listed_and_checked(terminal: Any) -> None:
+    terminal.run("pause", "--reason", "storm")
+    code, out, _ = terminal.run("audit")
+    assert code == 0
+    assert "storm" in out
+    code, out, _ = terminal.run("audit", "--verify")
+    assert (code, "1 entries" in out) == (0, True)
+    assert terminal.run("endpoints")[0] == 0
+    assert terminal.run("rollback", "delay")[0] == 1
+
+
 def test_pauses(terminal: Any) -> None:
     assert terminal.run("pause", "--reason", "storm")[0] == 0
     assert terminal.run("pause", "delay-train")[0] == 0
