@@ -142,19 +142,30 @@ class AzureData:
             ) from error
 
     async def files(self, account: str, container: str, prefix: str) -> AsyncIterator[File]:
-        """Give the blobs under a prefix, by name; the time is the last write's."""
-        blobs = (
-            self._client(account).get_container_client(container).list_blobs(name_starts_with=prefix, timeout=_TIMEOUT)
-        )
-        async for blob in blobs:
-            yield File(
-                account=account,
-                container=container,
-                path=str(blob.name),
-                etag=str(blob.etag).strip('"'),
-                size=int(blob.size or 0),
-                time=(blob.last_modified or datetime.now(UTC)).astimezone(UTC),
-            )
+        """Give the blobs under a prefix, by name; the time is the last write's.
+
+        Raises PermanentError where the container is missing or may not be read, TransientError without an answer.
+        """
+        from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+
+        client = self._client(account).get_container_client(container)
+        try:
+            async for blob in client.list_blobs(name_starts_with=prefix, timeout=_TIMEOUT):
+                yield File(
+                    account=account,
+                    container=container,
+                    path=str(blob.name),
+                    etag=str(blob.etag).strip('"'),
+                    size=int(blob.size or 0),
+                    time=(blob.last_modified or datetime.now(UTC)).astimezone(UTC),
+                )
+        except ResourceNotFoundError:
+            raise PermanentError(f"{account} has no container {container!r}") from None
+        except HttpResponseError as error:
+            kind = PermanentError if error.status_code in {400, 401, 403} else TransientError
+            raise kind(f"storage answered {error.status_code} to a listing of {account}/{container}") from error
+        except AzureError as error:
+            raise TransientError(f"storage did not list {account}/{container}: {type(error).__name__}") from error
 
     async def __aenter__(self) -> Self:
         return self
