@@ -38,6 +38,9 @@ def azure(cloud: Cloud) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(cloud.ca_bundle),
         "IDENTITY_ENDPOINT": f"http://127.0.0.1:{cloud.azureml_port}/msi/token",
         "IDENTITY_HEADER": cloud.keys["identity"],
+        # Storage hosts that azure-ai-ml insists on (local uploads) are led to the laptop, all others where they are.
+        "HTTPS_PROXY": f"http://127.0.0.1:{cloud.port_base + 10}",
+        "NO_PROXY": "127.0.0.1,localhost",
     }
 
 
