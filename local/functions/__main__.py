@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -20,6 +20,9 @@ from local.functions.settings import app_settings, host_options, with_switches
 from local.functions.timers import TimerListener
 from local.functions.web import Web
 from local.functions.worker import AppError, Worker
+
+_LISTENERS: Final = 10.0
+"""Seconds that listeners have to let go when the host stops."""
 
 
 def chosen_worker(name: str) -> Worker:
@@ -69,6 +72,8 @@ async def serve(folder: Path, port: int, worker_name: str, cloud: Cloud) -> None
     done, _ = await asyncio.wait([waiting, *listening], return_when=asyncio.FIRST_COMPLETED)
     for task in listening:
         task.cancel()
+    if listening:  # they give back what they were just taking from a queue
+        await asyncio.wait(listening, timeout=_LISTENERS)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the app's own clients end with the process, as in Azure
     await asyncio.gather(*(queue.close() for queue in queues))
     await runner.cleanup()

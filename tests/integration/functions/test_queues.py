@@ -158,3 +158,24 @@ async def test_a_long_run_keeps_its_message_hidden(azurite: Cloud, send) -> None
     await listener.close()
     assert slow.calls == 1, "it never became visible while it ran"
     assert await asyncio.to_thread(left, queue) == 0, "and was deleted with its renewed receipt"
+
+
+async def test_a_host_that_stops_gives_back_what_it_was_working_on(azurite: Cloud, send) -> None:
+    """JobHost.StopAsync drains: what is not done then is another host's at once, not after ten minutes."""
+    from azure.storage.queue import QueueClient
+
+    spec = FunctionSpec("work", "work", [{"type": "queueTrigger", "queueName": "given-back", "connection": "STORE"}])
+    slow = Slow(600)
+    settings = {"STORE": azurite.connection_string(HUB_ACCOUNT)}
+    options = QueueOptions(batch_size=4, new_batch_threshold=2)
+    listener: Any = QueueListener(spec, settings, options, slow)  # type: ignore[arg-type]  # a stand-in
+    queue = QueueClient.from_connection_string(settings["STORE"], "given-back")
+    for number in range(8):
+        await asyncio.to_thread(send, queue, str(number))
+    running = asyncio.create_task(listener.run())
+    while slow.calls < 4:  # noqa: ASYNC110 (the stand-in knows no event)
+        await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.wait([running], timeout=10)
+    await listener.close()
+    assert len(await asyncio.to_thread(queue.peek_messages, 32)) == 8, "all are visible"
