@@ -107,7 +107,7 @@ class Emulator:
     async def start(self) -> None:
         """Make what storage needs, and take up the jobs that had not ended."""
         await self._storage_ready()
-        forever = (self.events.deliver(), self.metrics.save(), self.schedules.run())
+        forever = (self.events.deliver(), self.metrics.save(), self.schedules.run(), self.deployments.watch())
         self._tasks += [asyncio.create_task(work) for work in forever]
         for document in self.runs.unfinished():
             name, properties = document["job"]["name"], document["job"]["properties"]

@@ -1,6 +1,7 @@
 """Online deployments as resources: each a server that is started, replaced without a gap, scaled and ended."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -17,8 +18,10 @@ from local.azureml.state import State
 from local.azureml.wire import LOCATION, ArmError, Json, invalid, listing, not_found, reply, resource, text_map, touched
 from local.config import Cloud
 
+_log = logging.getLogger("azureml.deployments")
 _MOST: Final = 20
 _INSTANCES: Final = 50
+_WATCH: Final = 1.0
 _DRAIN: Final = 2.0
 """Seconds that a replaced server has for the requests that it still answers."""
 _REQUESTS: Final = {"maxQueueWait": "PT0.5S", "requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
@@ -69,6 +72,22 @@ class OnlineDeployments:
         await asyncio.gather(*self._drains, return_exceptions=True)
         servers, self._servers = list(self._servers.values()), {}
         await asyncio.gather(*(self._serving.stop(server) for server in servers))
+
+    async def watch(self) -> None:
+        """Start servers anew that ended by themselves, for ever: the service restarts containers too."""
+        while True:
+            await asyncio.sleep(_WATCH)
+            for (endpoint, name), server in list(self._servers.items()):
+                stored = self._state.get(DEPLOYMENTS, name, endpoint)
+                if server.process.poll() is None or stored is None:
+                    continue
+                if stored["body"]["properties"]["provisioningState"] != "Succeeded":
+                    continue
+                _log.warning("the container of %s/%s ended (%s): restarted", endpoint, name, server.process.returncode)
+                self._servers.pop((endpoint, name), None)
+                await self._serving.stop(server)
+                target = f"{KIND}/{endpoint}/deployments/{name}"
+                self._operations.resume(target, self._work(endpoint, name), self._failed(endpoint, name))
 
     def server(self, endpoint: str, name: str) -> Server | None:
         """Give the server that answers for a deployment, or None."""

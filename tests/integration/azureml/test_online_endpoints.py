@@ -1,7 +1,10 @@
 """Online endpoints by the unmodified client, served by Microsoft's own inference server behind the weighted router."""
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 import threading
 import time
 import urllib.error
@@ -271,6 +274,33 @@ def test_servers_come_back_after_a_restart(ml: MLClient, laptop: Any, endpoint: 
         time.sleep(0.1)
     assert set(statuses) <= {503, 200}
     assert 200 in statuses
+
+
+def test_a_server_that_is_killed_is_started_again(ml: MLClient, laptop: Any, endpoint: Any) -> None:
+    share(ml, endpoint.name, {"green": 100})
+    key = ml.online_endpoints.get_keys(endpoint.name).primary_key
+
+    def status() -> int:
+        request = urllib.request.Request(endpoint.scoring_uri, b"{}", {"Authorization": f"Bearer {key}", **JSON})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    assert status() == 200
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"deployments/{endpoint.name}/green".encode() in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+    statuses = []
+    end = time.monotonic() + 30
+    while time.monotonic() < end and 200 not in statuses:
+        statuses.append(status())
+        time.sleep(0.1)
+    assert statuses[0] in {502, 503}
+    assert statuses[-1] == 200
 
 
 def test_a_deployment_can_be_scaled_by_its_number_of_instances(ml: MLClient, endpoint: Any) -> None:
