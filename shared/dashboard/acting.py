@@ -31,6 +31,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "resume": Form("resume", reason=False, done="The hub goes on."),
     "pause-automation": Form("automation_pause", "name", done="Paused: what would begin is held."),
     "resume-automation": Form("automation_resume", "name", reason=False, done="It goes on."),
+    "roll-back": Form("endpoint_rollback", "name", done="Going back: traffic first, then the deployment."),
     "replay": Form("replay", reason=False, body="dead_letter", done="Sent again: what came of it is in the events."),
     "run": Form("automation_run", "name", reason=False, done="Started."),
 }

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from shared.api.models import (
     ActivityView,
+    AuditView,
     AutomationView,
     CollectionView,
     DeadLetterView,
@@ -17,10 +18,11 @@ from shared.api.models import (
 )
 from shared.api.problems import ProblemError
 from shared.api.table import ROUTES
-from shared.dashboard import now, timeline
+from shared.dashboard import now, serving, timeline
 from shared.dashboard.asking import Desk
 from shared.dashboard.sessions import Session
 from shared.ledger.records import ActivityStatus
+from shared.receipt import Receipt
 from shared.why.answer import Why
 
 Query = Mapping[str, str]
@@ -156,6 +158,31 @@ async def dead_letter(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown
     return Shown("dead_letter.html", "dead-letters", "Dead letter", {"letter": found, "may_act": desk.may("replay")})
 
 
+async def endpoints(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """Endpoints with their traffic, and the analysis of the last rollouts."""
+    context = {"items": await serving.endpoints(desk), "may_act": desk.may("endpoint_rollback")}
+    return Shown("endpoints.html", "endpoints", "Endpoints", context)
+
+
+async def models(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """Model versions that were made here lately."""
+    return Shown("models.html", "models", "Models", {"items": await serving.models(desk)})
+
+
+async def receipt(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """What led to a model version."""
+    found = await desk.ask("receipt", Receipt, {"name": parts[0], "version": parts[1]})
+    return Shown("receipt.html", "models", f"{found.model} {found.version}", {"receipt": found})
+
+
+async def audit(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """Who did what."""
+    asked = _some(query, "token")
+    page = await desk.ask("audit", Page[AuditView], query={"limit": PAGE_SIZE, **asked})
+    context = {"items": page.items, "next": _next("/audit", asked, page.next), "older": "token" in asked}
+    return Shown("audit.html", "audit", "Audit", context)
+
+
 def _some(query: Query, *names: str) -> dict[str, str]:
     return {name: query[name] for name in names if query.get(name)}
 
@@ -176,6 +203,10 @@ _ALL: Final[tuple[tuple[str, str, Maker], ...]] = (
     ("why", "why", why),
     ("dead-letters", "dead_letters", dead_letters),
     (r"dead-letters/([^/]+)", "dead_letter", dead_letter),
+    ("endpoints", "endpoints", endpoints),
+    ("models", "receipt", models),
+    (r"models/([^/]+)/versions/([^/]+)", "receipt", receipt),
+    ("audit", "audit", audit),
 )
 
 

@@ -42,6 +42,7 @@ def story(activity: ActivityView, now: datetime) -> dict[str, Any]:
 
 def _step(step: StepView, activity: ActivityView, now: datetime) -> dict[str, Any]:
     ended = step.ended or (now if step.state in {"running", "waiting"} else None)
+    numbers = _numbers(step.detail.get("metrics"))
     return {
         "name": step.name,
         "kind": step.kind,
@@ -52,10 +53,11 @@ def _step(step: StepView, activity: ActivityView, now: datetime) -> dict[str, An
         "ended": ended,
         "reason": step.reason or ("" if step.state not in {"running", "waiting"} else activity.reason),
         "facts": _facts(step.detail),
-        "metrics": _numbers(step.detail.get("metrics")),
+        "metrics": [one for one in numbers if "." not in one[0]],
+        "slices": [one for one in numbers if "." in one[0]],
         "gates": _gates(step.detail.get("evidence")),
         "guards": [guard for guard in _dicts(step.detail.get("guards")) if guard.get("holds")],
-        "history": [_moment(entry) for entry in _dicts(step.detail.get("history"))],
+        "history": moments(step.detail),
     }
 
 
@@ -85,6 +87,11 @@ def _gates(evidence: Any) -> list[dict[str, Any]]:
         }
         for gate in _dicts(evidence)
     ]
+
+
+def moments(detail: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the history of a rollout: when, what was decided and why, and the traffic at that moment."""
+    return [_moment(entry) for entry in _dicts(detail.get("history"))]
 
 
 def _moment(entry: dict[str, Any]) -> dict[str, Any]:

@@ -186,3 +186,67 @@ def test_templates_escape_and_hold_no_script_of_their_own() -> None:
         assert "https:" not in text, file
     assert "http" not in (folder / "static" / "hub.js").read_text()
     assert "url(" not in (folder / "static" / "hub.css").read_text()
+
+
+async def test_models_and_their_receipts(browser: Any) -> None:
+    await browser.sign_in()
+    identifier = await train(browser.desk)
+    await browser.desk.finish()
+    listed = await browser.get("models")
+    address = listed.text.split('href="/api/dashboard/models/')[1].split('"')[0]
+    receipt = await browser.get(f"models/{address}")
+    assert receipt.status == 200
+    assert identifier in receipt.text
+    assert "flights/2013-01/EWR/a.csv" in receipt.text
+    assert (await browser.get("models/none/versions/1")).status == 404
+
+
+async def test_the_audit_names_who_and_why(browser: Any) -> None:
+    await browser.sign_in()
+    await browser.act("pause", reason="a fair")
+    page = await browser.get("audit")
+    assert "key:all" in page.text
+    assert "a fair" in page.text
+
+
+async def test_a_dead_letter_is_sent_again_from_its_page(browser: Any) -> None:
+    await browser.sign_in()
+    desk = browser.desk
+    body = b'[{"id": "1"}]'
+    letter = await desk.hub.letters.record("quarantine", body, desk.now, "no type")
+    answer = await browser.act("replay", letter.id, back=f"dead-letters/{letter.id}")
+    assert answer.status == 303, answer.text
+    assert "Sent again" in (await browser.get(f"dead-letters/{letter.id}")).text
+
+
+async def test_endpoints_show_traffic_and_analysis_and_can_go_back(desk_of: Any, browser_of: Any) -> None:
+    rule = (
+        "name: delay-release\non: [{model-registered: {model: arrival-delay}}]\ndo:\n  deploy:\n"
+        "    endpoint: endpoints/endpoint.yml\n    deployment: endpoints/deployment.yml\n"
+        "    gates: [{approval: {roles: [approver], quorum: 1, expires: 48h}}]\n"
+        "    rollout: [{canary: {traffic: 10%, for: 10m}}]\n"
+        "    analysis: {error-rate: '< 1%', min-requests: 50}\n"
+    )
+    desk = desk_of(rule)
+    browser = browser_of(desk)
+    await browser.sign_in()
+    for version in ("1", "2"):
+        await desk.send(desk.model_event("arrival-delay", version))
+        await desk.run(5)
+        page = await browser.get()
+        assert "delay-release waits for approval" in page.text
+        identifier = page.text.split("/dashboard/activities/")[1][:26]
+        answer = await browser.act("approve", identifier, reason="it looks good")
+        assert answer.status == 303
+        await desk.run(300)
+    page = await browser.get("endpoints")
+    assert "release under way" in page.text
+    assert 'class="share c' in page.text
+    assert "SetTraffic" in page.text
+    assert "10 %" in page.text
+    answer = await browser.act("roll-back", "delay", reason="people complain", back="endpoints")
+    assert answer.headers["Location"].endswith("endpoints?did=roll-back")
+    await desk.run(300)
+    page = await browser.get("endpoints")
+    assert "key:all asked to go back" in page.text
+    assert "10 %" not in page.text.split("Released to by")[0]

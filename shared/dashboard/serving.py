@@ -1,0 +1,76 @@
+"""Models and endpoints: what was made, what serves, and how the traffic came to be what it is."""
+
+from typing import Any, Final
+
+from shared.api.models import ActivityView, EndpointShown, Page
+from shared.dashboard.asking import Desk
+from shared.dashboard.timeline import moments
+
+_LOOKED_AT: Final = "200"
+_RELEASES: Final = 3
+
+
+async def endpoints(desk: Desk) -> list[dict[str, Any]]:
+    """Give the endpoints with the last releases to each, the newest first."""
+    found = await desk.ask("endpoints", Page[EndpointShown])
+    recent = (await desk.ask("activities", Page[ActivityView], query={"limit": _LOOKED_AT})).items
+    return [
+        {
+            "endpoint": one,
+            "releases": [release for release in map(_release, recent) if release.get("on") == one.name][:_RELEASES],
+        }
+        for one in found.items
+    ]
+
+
+def _release(activity: ActivityView) -> dict[str, Any]:
+    for step in activity.steps:
+        if step.kind == "rollout" and step.detail.get("endpoint"):
+            detail = step.detail
+            return {
+                "on": str(detail["endpoint"]),
+                "activity": activity,
+                "deployment": str(detail.get("deployment") or ""),
+                "reason": step.reason or activity.reason,
+                "history": moments(detail),
+            }
+    return {}
+
+
+async def models(desk: Desk) -> list[dict[str, Any]]:
+    """Give the model versions that the newest activities registered, and what became of each."""
+    recent = (await desk.ask("activities", Page[ActivityView], query={"limit": _LOOKED_AT})).items
+    releases: dict[str, ActivityView] = {}
+    for activity in reversed(recent):
+        for step in activity.steps:
+            if step.name in {"deployment", "evaluate"} and (named := _released(step.detail)):
+                releases[named] = activity
+    made = []
+    for activity in recent:
+        for step in activity.steps:
+            name, version = step.detail.get("model"), step.detail.get("version")
+            if step.kind == "register" and name and version:
+                made.append(
+                    {
+                        "name": str(name),
+                        "version": str(version),
+                        "activity": activity,
+                        "metrics": _metrics(activity),
+                        "release": releases.get(f"{name}:{version}"),
+                    }
+                )
+    return made
+
+
+def _released(detail: dict[str, Any]) -> str:
+    return str(detail.get("challenger") or detail.get("model") or "")
+
+
+def _metrics(activity: ActivityView) -> list[tuple[str, float]]:
+    """Give the metrics of the whole, without those of slices."""
+    for step in activity.steps:
+        logged = step.detail.get("metrics")
+        if isinstance(logged, dict):
+            whole = {str(key): value for key, value in logged.items() if "." not in str(key)}
+            return [(key, float(value)) for key, value in whole.items() if isinstance(value, int | float)]
+    return []
