@@ -9,6 +9,7 @@ from shared.api.sending import utc
 from shared.automations.loading import Catalogue
 from shared.backtest.answer import Backtest
 from shared.backtest.run import SpanError, backtest
+from shared.checkup import Checkup, checkup
 from shared.ledger.journal import TooMuchError
 from shared.receipt import Receipt, page, receipt
 from shared.simulate.answer import Simulation
@@ -50,6 +51,11 @@ async def files_used_by(call: Call) -> UsedBy:
     if not isinstance(found, Blob):
         raise ProblemError(400, "No file of this hub", "a blob's address or container/path is expected")
     return await used_by(call.hub, url, found, call.now)
+
+
+async def checked_up(call: Call) -> Checkup:
+    """Look at all that the hub needs."""
+    return await checkup(call.hub, call.now)
 
 
 async def simulated(call: Call) -> Simulation:

@@ -48,6 +48,7 @@ from shared.api.openapi import document
 from shared.api.routes import Call, Reply, Route
 from shared.backfill import Backfill
 from shared.backtest.answer import Backtest
+from shared.checkup import Checkup
 from shared.receipt import Receipt
 from shared.replay import Replay
 from shared.simulate.answer import Simulation
@@ -370,6 +371,15 @@ _ALL: Final[tuple[Route, ...]] = (
         takes=ActRequest,
         values={"name": (r"^[A-Za-z][A-Za-z0-9-]{2,31}$", "An endpoint's name.")},
         problems=(404, 409),
+    ),
+    Route(
+        "checkup",
+        "GET",
+        "checkup",
+        "reader",
+        "Whether all that the hub needs is there, and what mends it",
+        asking.checked_up,
+        Checkup,
     ),
     Route(
         "audit",

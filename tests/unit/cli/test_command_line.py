@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cli.client import HubError, find
+from cli.subscriptions import findings
 
 ROOT = Path(__file__).parents[3]
 
@@ -157,6 +158,43 @@ def test_the_audit_trail_is_listed_and_checked(terminal: Any) -> None:
     assert (code, "1 entries" in out) == (0, True)
     assert terminal.run("endpoints")[0] == 0
     assert terminal.run("rollback", "delay")[0] == 1
+
+
+def test_the_doctor_names_what_is_wrong_and_what_mends_it(terminal: Any) -> None:
+    terminal.run("pause", "--reason", "storm")
+    terminal.wait(terminal.desk.hub.letters.record("events", b"{}", terminal.desk.now, "it failed"))
+    code, out, _ = terminal.run("doctor")
+    assert code == 1
+    assert "./hub resume" in out
+    assert "--yes" in out
+    assert "make up DETACH=1" in out
+    found = json.loads(terminal.run("doctor", "--json")[1])
+    states = {check["what"]: check["state"] for check in found["checks"]}
+    assert states["workspace"] == "ok"
+    assert states["dead letters"] == "wrong"
+    assert states["clock"] == "wrong"
+
+
+def test_the_doctor_reads_the_subscriptions(tmp_path: Path) -> None:
+    given = json.loads((ROOT / "infra" / "subscriptions.json").read_text())
+    assert {state for _, state, _, _ in findings(ROOT)} == {"ok"}
+    for folder in ("infra", "functions", "automations"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "functions" / "events.py").write_text('@events.function_name("events_push")')
+    (tmp_path / "automations" / "a.yml").write_text(
+        "name: a\non: [{blob-deleted: {container: elsewhere, path: '*'}}]\n"
+        "do: {webhook: {url: 'https://example.org/'}}\n"
+    )
+    for one in given["subscriptions"]:
+        if one["topic"] == "workspace":
+            one["destination"]["function"] = "event_push"
+            one["filter"]["includedEventTypes"] = ["Microsoft.MachineLearningServices.DatasetDriftDetected"]
+            del one["deadLetter"]
+    (tmp_path / "infra" / "subscriptions.json").write_text(json.dumps(given))
+    wrong = [said for _, state, said, _ in findings(tmp_path) if state == "wrong"]
+    assert any("'event_push', which does not exist" in said for said in wrong)
+    assert any("no dead-letter container" in said for said in wrong)
+    assert any("DatasetDriftDetected is of the first monitors" in said for said in wrong)
 
 
 def test_pauses(terminal: Any) -> None:
