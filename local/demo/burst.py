@@ -146,6 +146,28 @@ def train(telling: Telling, cloud: Cloud, hub: HubClient, identifier: str, lande
     return activity
 
 
+def month(telling: Telling, cloud: Cloud, hub: HubClient, name: str, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+    """Have a further month land and be trained on; give the activity at its end."""
+    with telling.point("", f"The flights of {name} land"):
+        known = {item["id"] for item in hub.activities(AUTOMATION)}
+        drop(cloud, name, files)
+
+        def ended() -> tuple[Any, str]:
+            fresh = [item for item in hub.activities(AUTOMATION) if item["id"] not in known]
+            if not fresh:
+                return None, "gathering"
+            activity = hub.get(f"activities/{fresh[0]['id']}")
+            step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
+            text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
+            return (activity if activity["status"] in {"succeeded", "failed", "refused"} else None), text
+
+        activity: dict[str, Any] = telling.watch("they are checked and trained on", ended, 300)
+        telling.claim(
+            "one activity, which succeeded", activity["status"] == "succeeded", activity["reason"] or activity["id"]
+        )
+    return activity
+
+
 def _hashes_read(cloud: Cloud, job: str) -> dict[str, str]:
     """Give the SHA-256 that a job logged for each file it read, from its log in the workspace's storage."""
     path = f"ExperimentRun/dcid.{job}/user_logs/std_log.txt"

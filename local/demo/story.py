@@ -10,14 +10,16 @@ from typing import Final
 from rich.console import Console
 
 from local.config import REPOSITORY, Cloud
-from local.demo import burst, flights, report
+from local.demo import burst, flights, release, report, rules
 from local.demo.clients import HubClient, StoryError
 from local.demo.telling import Telling
+from local.demo.traffic import Load
 from local.ports import PortInUseError
 from local.running import NotStartedError, running
 
 OUT: Final = REPOSITORY / "out" / "demo"
 FIRST_MONTH: Final = "2013-01"
+SECOND_MONTH: Final = "2013-03"
 
 
 def tell(cloud: Cloud) -> int:
@@ -30,7 +32,7 @@ def tell(cloud: Cloud) -> int:
     failure = ""
     try:
         console.print("starting the laptop cloud: storage, Event Grid, Azure ML, Functions host")
-        with running(cloud):
+        with running(cloud, settings=rules.write(cloud.local_dir.parent / "demo-team")):
             console.print(f"ready after {time.time() - began:.1f} s; the hub listens on {cloud.hub_port}")
             _story(telling, cloud)
     except (StoryError, NotStartedError, PortInUseError) as error:
@@ -50,10 +52,16 @@ def tell(cloud: Cloud) -> int:
 
 def _story(telling: Telling, cloud: Cloud) -> None:
     hub = HubClient(cloud)
+    release.golden_set(cloud)
     month = list(flights.month(FIRST_MONTH))
     landed = burst.land(telling, cloud, FIRST_MONTH, month)
     activity = burst.fold(telling, cloud, hub, landed)
-    burst.train(telling, cloud, hub, activity, landed)
+    trained = burst.train(telling, cloud, hub, activity, landed)
+    release.first(telling, cloud, hub, release.step(trained, "register")["version"])
+    with Load(cloud, release.ENDPOINT, flights.live_rows(SECOND_MONTH, 500)) as load:
+        second = burst.month(telling, cloud, hub, SECOND_MONTH, list(flights.month(SECOND_MONTH)))
+        title = "A second month, a better model: shadow, canary, full"
+        release.by_steps(telling, hub, load, release.step(second, "register")["version"], "4b", title)
 
 
 def _short(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The steps of a release: evaluation, gates, deployment, rollout; short looks, and what is asked for is saved first."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -243,7 +244,7 @@ class Release:
         if settled is None or step < 0 or not plan.steps[step].length:
             return None
         grain = self._grain
-        start = -(-int(settled.timestamp()) // grain) * grain
+        start = math.ceil(settled.timestamp() / grain) * grain
         last = min(now - plan.analysis.settle, settled + plan.steps[step].length)
         end = int(last.timestamp()) // grain * grain
         if end <= start:

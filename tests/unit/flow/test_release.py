@@ -1,7 +1,7 @@
 """A release from the registration of a model to all traffic, and every way back; in memory and by the shipped code."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,6 +77,19 @@ async def test_a_better_model_goes_by_shadow_and_canary_to_all_traffic(world: An
     world.now += timedelta(hours=25)
     await world.hub.sweep.run()
     assert set(world.endpoints.found["delay"]) == {green}
+
+
+@pytest.mark.parametrize("fraction", [0, 400_000, 999_999])
+async def test_a_step_is_measured_from_its_first_whole_interval_on(world: Any, fraction: int) -> None:
+    await first(world)
+    world.azureml.logged = {"mae": 17.0, "champion.mae": 17.5}
+    world.now = world.now.replace(microsecond=fraction)
+    activity = await release(world, "2", minutes=180)
+    assert (activity.status, activity.reason) == ("succeeded", "")
+    settled = [one["at"] for one in activity.step("rollout").detail["history"] if one["act"] == "Confirm"]
+    starts = [one["finding"]["from"] for one in activity.step("rollout").detail["history"] if "finding" in one]
+    pairs = zip(settled, starts, strict=False)
+    assert all(datetime.fromisoformat(start) >= datetime.fromisoformat(at) for at, start in pairs)
 
 
 async def test_a_worse_model_is_refused_with_numbers(world: Any) -> None:
