@@ -124,6 +124,8 @@ def _reference(root: Path, folder: Path, shown: str, key: str, text: str, files:
 
 def _inputs(inputs: Any) -> dict[str, tuple[str, bool]]:
     found: dict[str, tuple[str, bool]] = {}
+    if not isinstance(inputs, dict | None):
+        raise JobFileError("`inputs:` is no mapping of names to inputs")
     for name, value in (inputs or {}).items():
         if not isinstance(value, dict):
             found[str(name)] = ("literal", False)
@@ -134,6 +136,8 @@ def _inputs(inputs: Any) -> dict[str, tuple[str, bool]]:
 
 
 def _outputs(outputs: Any) -> dict[str, str]:
+    if not isinstance(outputs, dict | None):
+        raise JobFileError("`outputs:` is no mapping of names to outputs")
     return {
         str(name): str(value.get("type", "uri_folder")) if isinstance(value, dict) else "uri_folder"
         for name, value in (outputs or {}).items()

@@ -63,7 +63,11 @@ class Collect(Model):
 class BlobCreated(Model):
     """Files that land in blob storage."""
 
-    account: str | None = Field(default=None, description="Storage account; any that the hub listens to if left out.")
+    account: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9]{3,24}$",
+        description="Storage account; any that the hub listens to if left out.",
+    )
     container: Container
     path: Pattern = Field(description="`**` is zero or more folders, `*` a part of a name, {name} captures.")
     collect: Collect | None = Field(default=None, description="Gather a burst; without it each file is an activity.")

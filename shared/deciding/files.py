@@ -1,28 +1,25 @@
 """Which content of a file counts: the newest one of each path."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.ledger.records import File
 
 
 def newest_contents(files: Iterable[File]) -> tuple[File, ...]:
-    """Fold the files of a burst by path; the newest content of each stays, ordered by account, container and path
-    under which they landed.
+    """Fold the files of a burst by the place where they landed; the newest content of each stays, in order of place.
 
-    Newest is the higher sequencer, which Azure defines between writes of one blob only; where one is missing (a file
-    found by a listing has none) the service's time decides, then the etag, so that the answer depends on no order.
+    Newest is the highest sequencer, which Azure defines between writes of one blob only. Where one of a path's files
+    has none (it was found by a listing), the service's time decides between all of them, then the etag: so the answer
+    never depends on the order in which they came.
     """
-    newest: dict[tuple[str, str, str], File] = {}
+    paths: dict[tuple[str, str, str], list[File]] = {}
     for file in files:
-        key = file.place
-        known = newest.get(key)
-        if known is None or _newer(file, known):
-            newest[key] = file
-    return tuple(newest[key] for key in sorted(newest))
+        paths.setdefault(file.place, []).append(file)
+    return tuple(_newest(paths[key]) for key in sorted(paths))
 
 
-def _newer(one: File, other: File) -> bool:
-    if one.sequencer and other.sequencer and one.sequencer != other.sequencer:
-        width = max(len(one.sequencer), len(other.sequencer))
-        return one.sequencer.lower().rjust(width, "0") > other.sequencer.lower().rjust(width, "0")
-    return (one.time, one.etag) > (other.time, other.etag)
+def _newest(files: Sequence[File]) -> File:
+    if all(file.sequencer for file in files):
+        width = max(len(file.sequencer) for file in files)
+        return max(files, key=lambda file: (file.sequencer.lower().rjust(width, "0"), file.time, file.etag))
+    return max(files, key=lambda file: (file.time, file.etag))

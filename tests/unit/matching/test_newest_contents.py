@@ -81,3 +81,12 @@ def test_of_frozen_copies_the_newest_content_of_the_place_they_were_copied_from_
     newer = file("frozen/two/files/p", seconds=2, sequencer="02", container="hub-data", origin="a/c/p")
     other = file("frozen/one/files/q", seconds=1, sequencer="01", container="hub-data", origin="a/c/q")
     assert newest_contents([newer, older, other]) == (newer, other)
+
+
+def test_the_answer_depends_on_no_order_where_only_some_have_a_sequencer() -> None:
+    files = [
+        file(etag="A", seconds=1, sequencer="2"),
+        file(etag="B", seconds=2),
+        file(etag="C", seconds=3, sequencer="1"),
+    ]
+    assert {newest_contents(order)[0].etag for order in itertools.permutations(files)} == {"C"}
