@@ -16,8 +16,10 @@ from shared.actions.jobs import Jobs
 from shared.actions.register import Registration
 from shared.actions.release import Release
 from shared.actions.retire import Retirements
+from shared.actions.score import Scoring
 from shared.actions.triage import Triage
 from shared.automations.loading import Catalogue
+from shared.azureml.batch import AzureBatch, Batch
 from shared.azureml.client import AzureMLClient
 from shared.azureml.endpoints import AzureEndpoints, Endpoints
 from shared.azureml.protocol import AzureML
@@ -98,6 +100,7 @@ def wire(
     clock: Clock = lambda: datetime.now(UTC),
     *,
     endpoints: Endpoints,
+    batch: Batch,
     catalogue: Catalogue | None = None,
     journal: Journal | None = None,
     steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
@@ -130,6 +133,7 @@ def wire(
     freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
     switches, usages, audit = Switches(store), Usages(store), Audit(store)
     retirements, triage = Retirements(store, endpoints), Triage(context, data)
+    scoring = Scoring(context, jobs, batch, data)
     release = Release(context, endpoints, jobs, retirements, usages, settings.metrics_grain)
     admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
 
@@ -151,6 +155,8 @@ def wire(
                 "register": registration.register,
                 "triage": triage.triage,
                 "answer": triage.answer,
+                "score": scoring.score,
+                "results": scoring.results,
                 "evaluate": release.evaluate,
                 "gates": release.judge,
                 "deployment": release.deployment,
@@ -160,6 +166,7 @@ def wire(
         clock,
         cancellers={
             "job": jobs.cancel,
+            "score": jobs.cancel,
             "evaluate": jobs.cancel,
             "deployment": release.undeploy,
             "rollout": release.go_back,
@@ -250,7 +257,15 @@ def _from_environment() -> Hub:
     azureml = AzureMLClient(
         settings.subscription, settings.resource_group, settings.workspace, settings.mlflow_tracking_uri
     )
-    return wire(settings, AzureStore(settings.storage), AzureData(accounts), azureml, endpoints=AzureEndpoints(azureml))
+    arm = AzureEndpoints(azureml)
+    return wire(
+        settings,
+        AzureStore(settings.storage),
+        AzureData(accounts),
+        azureml,
+        endpoints=arm,
+        batch=AzureBatch(azureml, arm),
+    )
 
 
 def _blob_client(connection: Connection) -> object:

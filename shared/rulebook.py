@@ -244,8 +244,8 @@ class Rulebook:
 
 def main_job(automation: Automation) -> str:
     """Give the file of the job that the action runs, "" where it runs none."""
-    action = automation.do.train or automation.do.job
-    return action.job if action else ""
+    action = automation.do.train or automation.do.job or automation.do.score
+    return (action.job or "") if action else ""
 
 
 def _rule(collect: Collect) -> Rule:

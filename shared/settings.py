@@ -71,9 +71,16 @@ class Settings:
     poll_longest: timedelta
     storm: storms.Rule
     metrics_grain: int = 60
+    datastores: Mapping[str, str] = field(default_factory=dict)
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     platform_authentication: bool = False
+
+    def datastore(self, container: str) -> str:
+        """Give the workspace's datastore of a container of the data account: its name, with _ for -, if none is set."""
+        if container == self.data_container:
+            return self.data_datastore
+        return self.datastores.get(container) or container.replace("-", "_")
 
     def price(self, compute: str) -> tuple[Decimal, str] | None:
         """Give what an hour of one node of a compute costs, and the currency; None where no setting says."""
@@ -99,6 +106,7 @@ class Settings:
             data_datastore=environment.get("HUB_DATA_DATASTORE", "hub_data"),
             poll_shortest=_seconds(environment, "HUB_POLL_SHORTEST_SECONDS", 5.0),
             poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
+            datastores=_datastores(environment.get("HUB_DATASTORES", "{}")),
             metrics_grain=int(_number(environment, "HUB_METRICS_GRAIN_SECONDS", 60)),
             storm=storms.Rule(
                 openings=int(_number(environment, "HUB_STORM_OPENINGS", 100)),
@@ -133,6 +141,13 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < number <= 1_000_000:
         raise SettingsError(f"{name} is {text!r}: a number over 0 is expected")
     return number
+
+
+def _datastores(text: str) -> Mapping[str, str]:
+    try:
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError):
+        raise SettingsError('HUB_DATASTORES is not of the form {"container": "datastore"}') from None
 
 
 def _prices(text: str) -> Mapping[str, tuple[Decimal, str]]:

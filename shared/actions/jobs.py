@@ -28,7 +28,9 @@ class Jobs:
         loaded, _ = await self._context.automation(work.activity)
         return await self.follow(work, *_job(loaded, work.step.name))
 
-    async def follow(self, work: Work, file: str, inputs: Mapping[str, Any]) -> Answer:
+    async def follow(
+        self, work: Work, file: str, inputs: Mapping[str, Any], outputs: Mapping[str, str] | None = None
+    ) -> Answer:
         """Submit a job file with these inputs under the step's name, or look at it."""
         activity, step = work.activity, work.step
         name = self._context.job_name(activity, step)
@@ -44,6 +46,7 @@ class Jobs:
                 properties={"hub.activity": activity.id, "hub.content": activity.content},
                 display_name=f"{activity.automation} {step.name}",
                 experiment=activity.automation,
+                outputs=outputs or {},
             )
             view = await self._context.azureml.submit(request)
         else:
@@ -51,6 +54,11 @@ class Jobs:
             if found is None:
                 return Failed(f"job {name} is not in the workspace any more: was it deleted?", step.detail)
             view = found
+        return await self.looked(work, view, looks)
+
+    async def looked(self, work: Work, view: JobView, looks: int) -> Answer:
+        """Give what a job that was looked at means to its step."""
+        step, name = work.step, view.name
         detail = {**step.detail, **_detail(view), "looks": looks + 1}
         if not view.ended:
             return Again(poll_after(looks, self._context.shortest, self._context.longest), detail)

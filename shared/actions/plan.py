@@ -13,6 +13,7 @@ def plan(automation: Automation, files: Files, trigger: int = -1) -> list[Step]:
     - admit: limits, pauses and the storm breaker let it begin
     - files, check, dataset: freeze the new files, check them, freeze what training reads
     - train, metrics, register; job, metrics: run an Azure ML job, record its metrics, make the model version
+    - score, results: score the frozen files in one batch, and see whether the results are whole
     - evaluate, gates, deployment, rollout: the steps of a release
     """
     drift = 0 <= trigger < len(automation.on) and automation.on[trigger].drift is not None
@@ -41,6 +42,8 @@ def _action(automation: Automation) -> Iterator[str]:
             yield "register"
     if do.job:
         yield from ("job", "metrics")
+    if do.score:
+        yield from ("score", "results")
     if do.deploy:
         if do.deploy.evaluate:
             yield "evaluate"

@@ -209,6 +209,8 @@ def _job_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], 
         yield ("do", "train", "job"), automation.do.train.job
     if automation.do.job:
         yield ("do", "job", "job"), automation.do.job.job
+    if automation.do.score and automation.do.score.job:
+        yield ("do", "score", "job"), automation.do.score.job
     if automation.do.deploy and automation.do.deploy.evaluate:
         yield ("do", "deploy", "evaluate", "job"), automation.do.deploy.evaluate.job
 

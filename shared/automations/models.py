@@ -15,7 +15,7 @@ from shared.automations.base import (
     RepositoryFile,
     exactly_one,
 )
-from shared.automations.language_actions import Job
+from shared.automations.language_actions import Job, Score
 from shared.automations.language_deploy import Deploy
 from shared.automations.language_limits import Limits
 from shared.automations.language_triggers import (
@@ -151,6 +151,7 @@ class Action(Model):
     train: Train | None = None
     job: Job | None = None
     deploy: Deploy | None = None
+    score: Score | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

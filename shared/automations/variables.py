@@ -27,6 +27,13 @@ def check_variables(automation: Automation, jobs: Mapping[str, JobFile]) -> Iter
         yield from _inputs(("check", "inputs"), automation.check.inputs, job, known - {"dataset"})
         if "data" not in automation.check.inputs and "data" not in job.inputs:
             yield ("check", "job"), f"{job.path} has no input `data` for the new files: add it, or set check.inputs"
+    score = automation.do.score
+    if score and score.job and (job := jobs.get(score.job)):
+        yield from _inputs(("do", "score", "inputs"), score.inputs, job, known)
+        if not job.outputs:
+            yield ("do", "score", "job"), f"{job.path} has no output for the results: add one"
+    if score and not any(trigger.blob_created for trigger in automation.on):
+        yield ("do", "score"), "score needs files: a blob-created trigger"
     if (run := automation.do.job) and (job := jobs.get(run.job)):
         yield from _inputs(("do", "job", "inputs"), run.inputs, job, known)
     train = automation.do.train

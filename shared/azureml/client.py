@@ -326,6 +326,7 @@ def _overrides(request: JobRequest, written: Mapping[str, Any]) -> list[dict[str
             kept = dict(written[name]) if isinstance(written[name], dict) else {}
             kept.pop("default", None)
             overrides.append({f"inputs.{name}": {**kept, "type": value.kind, "path": str(value.value)}})
+    overrides += [{f"outputs.{name}.path": address} for name, address in request.outputs.items()]
     return overrides
 
 

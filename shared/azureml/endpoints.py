@@ -101,12 +101,12 @@ class AzureEndpoints:
 
     async def endpoint(self, name: str) -> EndpointView | None:
         """Give the endpoint."""
-        body = await self._arm("GET", f"onlineEndpoints/{name}")
+        body = await self.request("GET", f"onlineEndpoints/{name}")
         return _endpoint(body) if body else None
 
     async def deployments(self, endpoint: str) -> Sequence[DeploymentView]:
         """Give its deployments."""
-        body = await self._arm("GET", f"onlineEndpoints/{endpoint}/deployments")
+        body = await self.request("GET", f"onlineEndpoints/{endpoint}/deployments")
         return [_deployment(item) for item in (body or {}).get("value", [])]
 
     async def create_endpoint(self, folder: Path, file: str, tags: Mapping[str, str]) -> None:
@@ -138,7 +138,7 @@ class AzureEndpoints:
 
     async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
         """Read, compare, write."""
-        body = await self._arm("GET", f"onlineEndpoints/{endpoint}")
+        body = await self.request("GET", f"onlineEndpoints/{endpoint}")
         if body is None:
             raise PermanentError(f"endpoint {endpoint} is not there any more")
         present = _endpoint(body).traffic
@@ -153,17 +153,17 @@ class AzureEndpoints:
             if body["properties"].get(key) is not None
         }
         properties |= {"traffic": dict(traffic.live), "mirrorTraffic": dict(traffic.mirror)}
-        await self._arm("PUT", f"onlineEndpoints/{endpoint}", {**kept, "properties": properties})
+        await self.request("PUT", f"onlineEndpoints/{endpoint}", {**kept, "properties": properties})
         return True
 
     async def delete_deployment(self, endpoint: str, name: str) -> None:
         """Begin to remove it."""
-        await self._arm("DELETE", f"onlineEndpoints/{endpoint}/deployments/{name}")
+        await self.request("DELETE", f"onlineEndpoints/{endpoint}/deployments/{name}")
 
     async def logs(self, endpoint: str, deployment: str) -> str:
         """Give the end of the log, without secrets."""
         path = f"onlineEndpoints/{endpoint}/deployments/{deployment}/getLogs"
-        body = await self._arm("POST", path, {"containerType": "InferenceServer", "tail": _LOG_LINES})
+        body = await self.request("POST", path, {"containerType": "InferenceServer", "tail": _LOG_LINES})
         return redacted(str((body or {}).get("content") or ""), most=60_000)
 
     async def measured(self, endpoint: str, deployment: str, start: datetime, end: datetime, grain: int) -> Measured:
@@ -172,7 +172,7 @@ class AzureEndpoints:
         span = f"{_stamp(start)}/{_stamp(end)}"
         path = f"onlineEndpoints/{endpoint}/providers/Microsoft.Insights/metrics"
         one = f"deployment eq '{deployment}'"
-        requests = await self._arm(
+        requests = await self.request(
             "GET",
             path,
             version=_METRICS_VERSION,
@@ -184,7 +184,7 @@ class AzureEndpoints:
                 "$filter": f"{one} and statusCode eq '*'",
             },
         )
-        latency = await self._arm(
+        latency = await self.request(
             "GET",
             path,
             version=_METRICS_VERSION,
@@ -200,7 +200,7 @@ class AzureEndpoints:
 
     async def call(self, endpoint: EndpointView, deployment: str, body: bytes) -> int:
         """Send one request, as a caller with the endpoint's key would."""
-        keys = await self._arm("POST", f"onlineEndpoints/{endpoint.name}/listKeys")
+        keys = await self.request("POST", f"onlineEndpoints/{endpoint.name}/listKeys")
         key = str((keys or {}).get("primaryKey", ""))
 
         def send() -> int:
@@ -218,7 +218,7 @@ class AzureEndpoints:
 
         return await asyncio.to_thread(send)
 
-    async def _arm(
+    async def request(
         self,
         method: str,
         path: str,

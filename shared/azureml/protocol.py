@@ -32,6 +32,8 @@ class JobRequest:
     properties: Mapping[str, str]
     display_name: str
     experiment: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Where outputs go, by name, as addresses of folders; those not named go where the service puts them."""
 
 
 @dataclass(frozen=True, slots=True)

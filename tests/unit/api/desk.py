@@ -64,12 +64,13 @@ class Desk(world.World):  # type: ignore[misc,name-defined]
             **world.ENVIRONMENT,
             "HUB_KEYS": json.dumps(keys),
             "HUB_ACCOUNT_LANDING": "BlobEndpoint=http://127.0.0.1:1/landing;AccountName=landing;AccountKey=eA==",
+            "HUB_ACCOUNT_OTHER": "BlobEndpoint=http://127.0.0.1:1/other;AccountName=other;AccountKey=eA==",
             **self.environment,
         }
         from shared.bootstrap import wire
 
         settings = Settings.read(environment, self.root)
-        return wire(settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints)
+        return wire(settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints, batch=self.batch)
 
     async def ask(
         self,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from shared.azureml.batch import Invocation
 from shared.azureml.endpoints import DeploymentView, EndpointView
 from shared.azureml.protocol import JobRequest, JobView, ModelView, MonitorRun
 from shared.bootstrap import Hub, wire
@@ -77,10 +78,19 @@ class FakeData:
 
     async def write(self, account: str, container: str, path: str, content: bytes) -> None:
         self.written.append(f"{account}/{container}/{path}")
+        self.contents[path] = content
 
     async def files(self, account: str, container: str, prefix: str) -> AsyncIterator[File]:
-        return
-        yield
+        for path in sorted(self.contents):
+            if path.startswith(prefix):
+                yield File(
+                    account=account,
+                    container=container,
+                    path=path,
+                    etag="0x1",
+                    size=len(self.contents[path]),
+                    time=START,
+                )
 
 
 class FakeAzureML:
@@ -194,6 +204,19 @@ class FakeEndpoints:
         return 200
 
 
+class FakeBatch:
+    """Batch endpoints whose runs are jobs of the fake Azure ML."""
+
+    def __init__(self, azureml: FakeAzureML) -> None:
+        self.azureml = azureml
+        self.invocations: list[Invocation] = []
+
+    async def invoke(self, invocation: Invocation) -> None:
+        if invocation.name not in self.azureml.jobs:
+            self.invocations.append(invocation)
+            self.azureml.jobs[invocation.name] = JobView(invocation.name, "Running", tags=invocation.tags)
+
+
 class World:
     """A hub, its models, and the host that brings messages to it."""
 
@@ -212,13 +235,16 @@ class World:
         self.store = MemoryStore(lambda: self.now)
         self.data, self.azureml = FakeData(), FakeAzureML()
         self.endpoints = FakeEndpoints(lambda: self.now)
+        self.batch = FakeBatch(self.azureml)
         self.root = root
         self.hub = self.start()
 
     def start(self) -> Hub:
         """Start a (further) instance on the same store."""
         settings = Settings.read(ENVIRONMENT, self.root)
-        return wire(settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints)
+        return wire(
+            settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints, batch=self.batch
+        )
 
     def blob_event(self, path: str, etag: str, *, number: int = 1, container: str = "landing") -> dict[str, object]:
         return {

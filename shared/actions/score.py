@@ -1,0 +1,144 @@
+"""The steps that score files: one run on exactly the frozen files, its results checked before they count as results."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from shared.actions.context import Context
+from shared.actions.freeze import asset_of
+from shared.actions.jobs import Jobs
+from shared.automations.language_actions import Results, Score
+from shared.azureml.batch import Batch, Invocation
+from shared.data import Data
+from shared.engine.outcomes import Answer, Done, Failed, PermanentError
+from shared.engine.run import Work
+from shared.ledger.records import Activity, File
+
+MANIFEST: Final = "manifest"
+"""What the scoring code leaves beside its results: files `manifest*.json` with `files`, each with `path`, `rows_in`,
+`rows_out`, `errors` and `nulls`."""
+OURS: Final = "hub-manifest.json"
+"""What the hub leaves beside them once they are checked: only where it stands are they results."""
+_MOST: Final = 16 * 1024 * 1024
+
+
+class Scoring:
+    """Scores the files of an activity."""
+
+    def __init__(self, context: Context, jobs: Jobs, batch: Batch, data: Data) -> None:
+        self._context = context
+        self._jobs = jobs
+        self._batch = batch
+        self._data = data
+
+    async def score(self, work: Work) -> Answer:
+        """Begin the run under a name of the attempt, or look at it."""
+        rule = await self._rule(work.activity)
+        activity, step = work.activity, work.step
+        files = asset_of(activity, "files")
+        if files is None:
+            return Failed("there are no files to score")
+        container, folder = place(rule.output, activity)
+        output = f"azureml://datastores/{self._context.settings.datastore(container)}/paths/{folder}"
+        work.step.detail.update({"output": f"{container}/{folder}", "files": f"{files['asset']}:{files['version']}"})
+        if rule.job:
+            loaded, _ = await self._context.automation(activity)
+            name = next(iter(loaded.jobs[rule.job].outputs))
+            return await self._jobs.follow(work, rule.job, {"data": "${{ files }}", **rule.inputs}, {name: output})
+        run = self._context.job_name(activity, step)
+        if step.detail.get("job") != run:
+            await self._batch.invoke(
+                Invocation(
+                    name=run,
+                    endpoint=str(rule.endpoint),
+                    deployment=rule.deployment or "",
+                    data=str(files["uri"]),
+                    output=output,
+                    experiment=activity.automation,
+                    tags=self._context.tags(activity),
+                )
+            )
+        view = await self._context.azureml.job(run)
+        if view is None:
+            return Failed(f"run {run} is not in the workspace: was it deleted?", step.detail)
+        return await self._jobs.looked(work, view, int(step.detail.get("looks", 0)))
+
+    async def results(self, work: Work) -> Answer:
+        """Check what the run left, and only then say by a manifest of the hub's own that these are results."""
+        rule = await self._rule(work.activity)
+        activity = work.activity
+        scored = activity.step("score")
+        container, folder = place(rule.output, activity)
+        account = self._context.settings.data_account
+        found = [file async for file in self._data.files(account, container, folder)]
+        manifests = [file for file in found if _is_manifest(file.path.removeprefix(folder))]
+        if not manifests:
+            return Failed(
+                f"{container}/{folder} holds {len(found)} files and no {MANIFEST}*.json: nothing can be said of them"
+            )
+        entries: list[Mapping[str, Any]] = []
+        for file in manifests:
+            text = await self._data.read(account, container, file.path, limit=_MOST)
+            try:
+                entries += json.loads(text)["files"]
+            except (ValueError, LookupError, TypeError):
+                return Failed(f"{container}/{file.path} is no manifest: a mapping with `files` is expected")
+        members = await self._context.files(str(_frozen(activity)))
+        paths = {file.path.removeprefix(folder) for file in found}
+        totals, problems = check(rule.results, entries, members, paths)
+        detail = {"output": f"{container}/{folder}", **totals, "problems": problems}
+        if problems:
+            return Failed(f"these are no results: {'; '.join(problems)}", detail)
+        lineage = {
+            "activity": activity.id,
+            "attempt": activity.attempt,
+            "run": scored.detail.get("job") if scored else None,
+            "files": scored.detail.get("files") if scored else None,
+            "endpoint": rule.endpoint,
+            **totals,
+        }
+        content = json.dumps({**lineage, "inputs": [file.path for file in members]}, indent=1).encode()
+        await self._data.write(account, container, f"{folder}{OURS}", content)
+        return Done(detail)
+
+    async def _rule(self, activity: Activity) -> Score:
+        loaded, _ = await self._context.automation(activity)
+        if loaded.automation.do.score is None:
+            raise PermanentError(f"automation {activity.automation} scores nothing")
+        return loaded.automation.do.score
+
+
+def place(output: str, activity: Activity) -> tuple[str, str]:
+    """Give container and folder of an attempt's results: attempts never share one."""
+    container, _, rest = output.partition("/")
+    return container, f"{rest}{'/' if rest else ''}{activity.id}/{activity.attempt}/"
+
+
+def check(
+    rule: Results, entries: Sequence[Mapping[str, Any]], members: Sequence[File], paths: set[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Check what the manifests say against the files that went in and came out; give sums and problems."""
+    names = ("rows_in", "rows_out", "errors", "nulls")
+    totals = {name: sum(int(entry.get(name) or 0) for entry in entries) for name in names}
+    problems = []
+    if len(entries) != len(members):
+        problems.append(f"{len(members)} files went in and the manifests tell of {len(entries)}")
+    absent = sorted({str(entry.get("path")) for entry in entries} - paths)
+    if absent:
+        problems.append(f"{len(absent)} files of the manifests are not there, such as {absent[0]}")
+    if rule.same_rows and totals["rows_in"] != totals["rows_out"]:
+        problems.append(f"{totals['rows_in']} rows went in and {totals['rows_out']} came out")
+    rows = max(1, totals["rows_in"])
+    for name, most in (("errors", rule.max_errors), ("nulls", rule.max_nulls)):
+        if totals[name] / rows > most:
+            problems.append(f"{totals[name]} of {rows} rows have {name}, over {most:.1%}")
+    return {**totals, "files": len(entries)}, problems
+
+
+def _is_manifest(name: str) -> bool:
+    return "/" not in name and name.startswith(MANIFEST) and name.endswith(".json")
+
+
+def _frozen(activity: Activity) -> str:
+    step = activity.step("files")
+    return str(step.detail.get("frozen", "")) if step else ""

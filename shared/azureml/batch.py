@@ -1,0 +1,83 @@
+"""Invocations of batch endpoints: one plain request under a name of the hub's own, so that asking twice is one run."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from shared.azureml.client import AzureMLClient, redacted
+from shared.azureml.endpoints import AzureEndpoints
+from shared.azureml.protocol import HUB_TAG
+from shared.engine.outcomes import PermanentError, TransientError
+
+_AUDIENCE: Final = "https://ml.azure.com"
+_TIMEOUT: Final = 60
+_TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What to run: `data` is the address of a folder, `output` of the folder that results go to."""
+
+    name: str
+    endpoint: str
+    deployment: str
+    data: str
+    output: str
+    experiment: str
+    tags: Mapping[str, str]
+
+
+class Batch(Protocol):
+    """Batch endpoints as the hub uses them. Raises TransientError and PermanentError."""
+
+    async def invoke(self, invocation: Invocation) -> None:
+        """Begin the run; one of that name that is there already, and ours, is no error."""
+
+
+class AzureBatch:
+    """Batch endpoints in Azure. The SDK's `invoke` keeps headers between calls, so the request is sent plainly."""
+
+    def __init__(self, client: AzureMLClient, arm: AzureEndpoints) -> None:
+        self._azureml = client
+        self._arm = arm
+
+    async def invoke(self, invocation: Invocation) -> None:
+        """Begin the run."""
+        existing = await self._azureml.job(invocation.name)
+        if existing is not None:
+            if existing.tags.get(HUB_TAG) != invocation.tags.get(HUB_TAG):
+                raise PermanentError(f"a job {invocation.name} exists and was not made by this activity")
+            return
+        endpoint = await self._arm.request("GET", f"batchEndpoints/{invocation.endpoint}")
+        if endpoint is None:
+            raise PermanentError(
+                f"there is no batch endpoint {invocation.endpoint!r} in the workspace: create it first"
+            )
+        address = str(endpoint["properties"]["scoringUri"])
+        token = await self._azureml.token(_AUDIENCE)
+        body = {
+            "properties": {
+                "name": invocation.name,
+                "inputData": {"data": {"jobInputType": "UriFolder", "uri": invocation.data}},
+                "outputData": {"score": {"jobOutputType": "UriFolder", "uri": invocation.output}},
+                "properties": {"experimentName": invocation.experiment},
+                "tags": dict(invocation.tags),
+            }
+        }
+        headers = {"Authorization": f"Bearer {token}"}
+        if invocation.deployment:
+            headers["azureml-model-deployment"] = invocation.deployment
+        await asyncio.to_thread(_post, address, body, headers, f"batch endpoint {invocation.endpoint}")
+
+
+def _post(address: str, body: Any, headers: Mapping[str, str], what: str) -> None:
+    import requests
+
+    try:
+        answer = requests.post(address, json=body, headers=dict(headers), timeout=_TIMEOUT)
+    except requests.RequestException as error:
+        raise TransientError(f"{what} did not answer: {type(error).__name__}") from None
+    if answer.status_code >= 300:
+        text = redacted(f"{what} answered {answer.status_code}: {answer.text[:500]}")
+        raise TransientError(text) if answer.status_code in _TRANSIENT else PermanentError(text)

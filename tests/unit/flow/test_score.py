@@ -1,0 +1,99 @@
+"""One burst of files, one batch run, and results that count only once they are checked; in memory."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.ledger.records import Act
+
+SCORE = """
+name: delay-score
+on: [{blob-created: {container: scoring, path: "flights/**/*.csv", collect: {quiet: 1m, max-wait: 15m}}}]
+do: {score: {endpoint: delay-batch, inputs: {data: "${{ files }}"}, output: scored}}
+"""
+
+
+@pytest.fixture
+def world(world_of: Callable[[str], Any]) -> Any:
+    return world_of(SCORE)
+
+
+async def land(world: Any, count: int = 3) -> Any:
+    events = [world.blob_event(f"flights/{n}.csv", f"0x{n}", container="scoring") for n in range(count)]
+    await world.send(*events)
+    await world.run(150)
+    return (await world.activities())[0]
+
+
+def leave(world: Any, activity: Any, count: int = 3, **changed: int) -> None:
+    """Leave results and their manifest as the scoring code does."""
+    folder = f"{activity.id}/{activity.attempt}/"
+    entries = []
+    for number in range(count):
+        path = f"flights/{number}.csv"
+        world.data.contents[f"{folder}{path}"] = b"prediction\n1\n"
+        entries.append({"path": path, "rows_in": 10, "rows_out": 10, "errors": 0, "nulls": 0})
+    entries[0] |= changed
+    world.data.contents[f"{folder}manifest-1.json"] = json.dumps({"files": entries}).encode()
+
+
+async def test_a_burst_is_one_run_on_the_frozen_files(world: Any) -> None:
+    activity = await land(world)
+    (invocation,) = world.batch.invocations
+    assert invocation.name == f"hub-{activity.id}-score-1"
+    assert invocation.data == f"azureml://datastores/hub_data/paths/frozen/{activity.id}/files/"
+    assert invocation.output == f"azureml://datastores/scored/paths/{activity.id}/1/"
+    leave(world, activity)
+    await world.finish()
+    activity = (await world.activities())[0]
+    assert (activity.status, activity.reason) == ("succeeded", "")
+    ours = json.loads(world.data.contents[f"{activity.id}/1/hub-manifest.json"])
+    assert (ours["rows_in"], ours["files"], ours["run"]) == (30, 3, invocation.name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"rows_out": 9}, "30 rows went in and 29 came out"),
+        ({"errors": 1}, "1 of 30 rows have errors, over 0.0%"),
+        ({"nulls": 2}, "2 of 30 rows have nulls, over 0.0%"),
+    ],
+)
+async def test_rows_that_are_not_whole_are_no_results(world: Any, changed: dict[str, int], problem: str) -> None:
+    activity = await land(world)
+    leave(world, activity, **changed)
+    await world.finish()
+    activity = (await world.activities())[0]
+    assert activity.status == "failed"
+    assert problem in activity.reason
+    assert f"{activity.id}/1/hub-manifest.json" not in world.data.contents
+
+
+async def test_a_run_that_leaves_no_manifest_has_no_results(world: Any) -> None:
+    activity = await land(world)
+    await world.finish()
+    activity = (await world.activities())[0]
+    assert activity.status == "failed"
+    assert "no manifest*.json" in activity.reason
+
+
+async def test_a_retry_scores_the_same_files_into_a_place_of_its_own(world: Any) -> None:
+    activity = await land(world)
+    world.azureml.fate = "Failed"
+    await world.finish()
+    world.azureml.fate = "Completed"
+    await world.hub.acts.ask(activity.id, Act(kind="retry", who="ann", at=world.now))
+    await world.run(5)
+    first, second = world.batch.invocations
+    assert first.data == second.data
+    assert second.output.endswith(f"{activity.id}/2/")
+
+
+async def test_a_late_file_joins_the_next_run_and_outputs_start_nothing(world: Any) -> None:
+    await land(world)
+    await world.send(world.blob_event("flights/late.csv", "0x9", container="scoring"))
+    await world.send(world.blob_event("x/1/flights/0.csv", "0x9", container="scored"))
+    await world.run(150)
+    assert [one.files.count for one in await world.activities()] == [1, 3]
