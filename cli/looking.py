@@ -38,7 +38,14 @@ def status(job: Job) -> int:
         rows.append((f"queue {name}", f"{queue['messages']} messages, the oldest {queue['oldest_seconds']:.0f}s old"))
     rows += [(f"open {kind}", str(count)) for kind, count in found["open"].items()]
     rows.append(("automations", f"{found['automations']['valid']} valid, {len(invalid)} invalid"))
-    known = {"hub", "time", "paused", "paused_automations", "queues", "open", "automations"}
+    storm, probe = found["storm"], found["probe"]
+    rows.append(("held", str(found["held"])))
+    rows.append(
+        ("storms", f"holding since {when(storm['since'])}" if storm["since"] else f"none ({storm['trips']} ever)")
+    )
+    seen = f"came {when(probe['came'])} after {probe['latency_seconds']:.1f}s" if probe["came"] else "none came yet"
+    rows.append(("probe", seen))
+    known = {"held", "storm", "probe", "hub", "time", "paused", "paused_automations", "queues", "open", "automations"}
     rows += [(name, str(value)) for name, value in found.items() if name not in known and value not in (None, [], {})]
     job.screen.table(("", ""), rows)
     for problems in invalid.values():

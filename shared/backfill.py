@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.automations.models import Automation, BlobCreated
 from shared.automations.patterns import PathPattern
 from shared.bootstrap import Hub
+from shared.engine.outcomes import PermanentError
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse_one
 from shared.ledger.records import File
@@ -56,17 +57,30 @@ async def older_files(
         raise NoFilesError(f"{automation.name} has no blob-created trigger: there are no files to bring in")
     found: dict[tuple[str, str, str], Event] = {}
     for trigger in triggers:
-        for account in [trigger.account] if trigger.account else sorted(hub.settings.accounts):
-            async for file in _files(hub, account, trigger):
-                if (since and file.time < since) or (until and file.time >= until):
-                    continue
-                event = parse_one(event_of(file, hub), now)
-                if isinstance(event, Broken):
-                    continue
-                found[file.account, file.container, file.path] = event
-                if len(found) > MOST:
-                    raise TooManyFilesError(f"more than {MOST} files match: choose a span with since and until")
+        async for file in _anywhere(hub, trigger):
+            if (since and file.time < since) or (until and file.time >= until):
+                continue
+            event = parse_one(event_of(file, hub), now)
+            if isinstance(event, Broken):
+                continue
+            found[file.account, file.container, file.path] = event
+            if len(found) > MOST:
+                raise TooManyFilesError(f"more than {MOST} files match: choose a span with since and until")
     return sorted(found.values(), key=lambda event: event.time)
+
+
+async def _anywhere(hub: Hub, trigger: BlobCreated) -> AsyncIterator[File]:
+    """Give the files of a trigger; where it names no account, those of every account that has the container."""
+    accounts = [trigger.account] if trigger.account else sorted(hub.settings.accounts)
+    refusals: list[PermanentError] = []
+    for account in accounts:
+        try:
+            async for file in _files(hub, account, trigger):
+                yield file
+        except PermanentError as error:
+            refusals.append(error)
+    if refusals and len(refusals) == len(accounts):
+        raise refusals[0]
 
 
 async def _files(hub: Hub, account: str, trigger: BlobCreated) -> AsyncIterator[File]:

@@ -74,15 +74,24 @@ async def _automations(hub: Hub) -> list[Check]:
 
 async def _containers(hub: Hub) -> list[Check]:
     wanted = {
-        (account, trigger.blob_created.container)
+        (trigger.blob_created.account or "", trigger.blob_created.container)
         for loaded in hub.rulebook.catalogue.automations.values()
         for trigger in loaded.automation.on
         if trigger.blob_created
-        for account in ([trigger.blob_created.account] if trigger.blob_created.account else hub.settings.accounts)
     }
     if hub.settings.data_account:
         wanted.add((hub.settings.data_account, hub.settings.data_container))
-    return list(await asyncio.gather(*(_container(hub, *place) for place in sorted(wanted))))
+    return list(await asyncio.gather(*(_anywhere(hub, *place) for place in sorted(wanted))))
+
+
+async def _anywhere(hub: Hub, account: str, container: str) -> Check:
+    """Look in one account or, where a trigger names none, in all: it is enough that one has the container."""
+    accounts = [account] if account else sorted(hub.settings.accounts)
+    if not accounts:
+        said = "the hub has no data account"
+        return Check(what=f"container {container}", state="wrong", said=said, mend=_SET_ACCOUNT)
+    found = await asyncio.gather(*(_container(hub, one, container) for one in accounts))
+    return min(found, key=lambda check: ("ok", "unknown", "wrong").index(check.state))
 
 
 async def _container(hub: Hub, account: str, container: str) -> Check:
@@ -94,9 +103,7 @@ async def _container(hub: Hub, account: str, container: str) -> Check:
         role = f"az role assignment create --role 'Storage Blob Data Contributor' --scope <id of {account}>"
         make = f"az storage container create --auth-mode login --account-name {account} --name {container}"
         absent = "has no container" in str(error)
-        several = len(hub.settings.accounts) > 1 and account != hub.settings.data_account
-        state: State = "unknown" if absent and several else "wrong"
-        return Check(what=what, state=state, said=str(error), mend=make if absent else role)
+        return Check(what=what, state="wrong", said=str(error), mend=make if absent else role)
     except TransientError as error:
         return Check(what=what, state="unknown", said=str(error))
     return Check(what=what, state="ok", said="it can be listed")
@@ -166,6 +173,10 @@ async def _prices(hub: Hub) -> list[Check]:
     return checks or [Check(what="prices", state="ok", said="every budget can be counted")]
 
 
+_SET_ACCOUNT: Final = (
+    "az functionapp config appsettings set -g <group> -n <app> "
+    "--settings HUB_ACCOUNT_<NAME>__blobServiceUri=https://<name>.blob.core.windows.net"
+)
 _SET_PRICES: Final = (
     "az functionapp config appsettings set -g <group> -n <app> "
     '--settings \'HUB_COMPUTE_PRICES={"cpu-cluster": {"amount": 0.2, "currency": "USD"}}\''

@@ -75,6 +75,8 @@ class Settings:
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     platform_authentication: bool = False
+    other_subscriptions: frozenset[str] = frozenset()
+    """Further subscriptions, in lower case, whose storage accounts may send events (HUB_SUBSCRIPTIONS, by commas)."""
 
     def datastore(self, container: str) -> str:
         """Give the workspace's datastore of a container of the data account: its name, with _ for -, if none is set."""
@@ -115,6 +117,9 @@ class Settings:
             ),
             prices=_prices(environment.get("HUB_COMPUTE_PRICES", "{}")),
             keys=_keys(environment.get("HUB_KEYS", "{}")),
+            other_subscriptions=frozenset(
+                name.strip().lower() for name in environment.get("HUB_SUBSCRIPTIONS", "").split(",") if name.strip()
+            ),
             platform_authentication=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )
 

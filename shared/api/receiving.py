@@ -54,13 +54,19 @@ def _checked(event: Event, settings: Settings) -> Event | Broken:
 def strange_source(event: Event, settings: Settings) -> str:
     """Give why an event's source is not one that this hub is configured for, "" where it is.
 
-    An account's name is unique in all of Azure, a workspace is known by its whole ARM id. Events of other types have
+    An account is known by its name, which is unique in all of Azure, and its subscription; a workspace by its whole id. Events of other types have
     sources of their own: whoever may publish may name any.
     """
     area = event.type.rpartition(".")[0].lower()
     parts = [part.lower() for part in event.source.strip("/").split("/")]
     if area == "microsoft.storage":
         known = len(parts) == 8 and parts[0] == "subscriptions" and parts[6] == "storageaccounts"
+        subscriptions = {settings.subscription.lower(), *settings.other_subscriptions}
+        if known and parts[7] in settings.accounts and parts[1] not in subscriptions:
+            return (
+                f"source {event.source[:256]!r} is of a subscription that this hub does not know: "
+                "name it in HUB_SUBSCRIPTIONS"
+            )
         if not known or parts[7] not in settings.accounts:
             return (
                 f"source {event.source[:256]!r} is no storage account of this hub "

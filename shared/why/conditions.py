@@ -61,13 +61,14 @@ def _conditions(
     reason = Matcher([single], own, runs).decide(event).reason
     if Matcher([single], own, runs).decide(event).matches:
         return [_own_condition(automation, own=True)]
+    near = reason.startswith(f"{automation.name}: ")
     return [
         Condition(
-            what="event",
+            what="event" if near else "type",
             holds=False,
             expected=f"what {trigger.kind} waits for",
             seen=event.type,
-            reason=reason.removeprefix(f"{automation.name}: "),
+            reason=reason.removeprefix(f"{automation.name}: ") if near else "",
         )
     ]
 

@@ -34,7 +34,9 @@ def sentences_of_triggers(triggers: Sequence[TriggerSaid]) -> list[str]:
             lines.append(f"{trigger.automation} ({trigger.kind}) fires by its rules of today{guarded}")
             continue
         failed = next((one for one in trigger.conditions if one.holds is False), None)
-        if failed:
+        if failed and failed.what == "type":
+            lines.append(f"{trigger.automation} ({trigger.kind}) waits for other events")
+        elif failed:
             reason = f": {failed.reason}" if failed.reason else ""
             said = f"{failed.what} is {failed.seen!r}, {failed.expected!r} is expected{reason}"
             lines.append(f"{trigger.automation} ({trigger.kind}) does not fire: {said}")

@@ -70,7 +70,9 @@ class Desk(world.World):  # type: ignore[misc,name-defined]
         from shared.bootstrap import wire
 
         settings = Settings.read(environment, self.root)
-        return wire(settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints, batch=self.batch)
+        return wire(
+            settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints, batch=self.batch
+        )
 
     async def ask(
         self,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from shared.engine.outcomes import PermanentError
 from shared.ledger.records import File
 
 
@@ -104,6 +105,8 @@ async def test_older_files_are_simulated_then_brought_in(desk: Any) -> None:
     old = desk.now - timedelta(days=900)
 
     async def files(account: str, container: str, prefix: str) -> Any:
+        if account != "landing":
+            raise PermanentError(f"{account} has no container {container!r}")
         names = [f"flights/2010-0{n}/{name}" for n in (1, 2) for name in ("a.csv", "b.csv", "c.txt", "_SUCCESS")]
         for number, name in enumerate(names):
             if name.startswith(prefix):

@@ -117,6 +117,27 @@ async def test_a_condition_that_refuses(desk: Any) -> None:
     assert said["after"]["refused"] == 1
 
 
+async def test_runs_of_history_wake_nothing_that_is_not_there(desk: Any) -> None:
+    since = await history(desk, 1)
+    workspace = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    (activity,) = await desk.activities()
+    await desk.send(
+        {
+            "id": "r",
+            "topic": workspace,
+            "subject": "experiments/x/runs/y",
+            "eventType": "Microsoft.MachineLearningServices.RunCompleted",
+            "eventTime": desk.now.isoformat(),
+            "data": {"experimentName": "x", "runId": "hub-20130101t000000-0123456789-train-1", "runType": "x"},
+            "dataVersion": "",
+        }
+    )
+    desk.store.queue("hub-work").messages.clear()
+    desk.now += timedelta(seconds=5)
+    said = await compare(desk, since)
+    assert (said["differences"], said["unexplained"], activity.status) == ([], [], "succeeded")
+
+
 async def test_what_people_started_is_counted_apart(desk: Any) -> None:
     since = await history(desk, 1)
     await desk.ask("automation_run", name="delay-train")
