@@ -54,8 +54,8 @@ def _checked(event: Event, settings: Settings) -> Event | Broken:
 def strange_source(event: Event, settings: Settings) -> str:
     """Give why an event's source is not one that this hub is configured for, "" where it is.
 
-    An account is known by its name, which is unique in all of Azure, and its subscription; a workspace by its whole id. Events of other types have
-    sources of their own: whoever may publish may name any.
+    An account is known by its name, which is unique in all of Azure, and its subscription; a workspace by its whole
+    id. Events of other types have sources of their own: whoever may publish may name any.
     """
     area = event.type.rpartition(".")[0].lower()
     parts = [part.lower() for part in event.source.strip("/").split("/")]
