@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cli import acting, asking, doctor, looking, offline, pretending, sending
+from cli import acting, asking, dev, doctor, looking, offline, pretending, sending
 from cli.client import HubError
 from cli.console import Screen
 from cli.verbs import REFUSED, USAGE, Job, UsageError, Verb
 
 VERBS: Final[tuple[Verb, ...]] = tuple(
-    verb for module in (offline, looking, acting, asking, pretending, sending, doctor) for verb in module.VERBS
+    verb for module in (offline, looking, acting, asking, pretending, sending, doctor, dev) for verb in module.VERBS
 )
 _INTERRUPTED: Final = 130
 

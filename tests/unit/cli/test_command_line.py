@@ -197,6 +197,16 @@ def test_the_doctor_reads_the_subscriptions(tmp_path: Path) -> None:
     assert any("DatasetDriftDetected is of the first monitors" in said for said in wrong)
 
 
+def test_one_picture_of_what_happens(terminal: Any) -> None:
+    terminal.wait(terminal.desk.send(*burst(terminal.desk)))
+    terminal.wait(terminal.desk.run(10))
+    code, out, _ = terminal.run("dev", "--once")
+    assert code == 0
+    assert "check waiting" in out
+    assert "kill the host" in out
+    assert terminal.run("dev")[0] == 2
+
+
 def test_pauses(terminal: Any) -> None:
     assert terminal.run("pause", "--reason", "storm")[0] == 0
     assert terminal.run("pause", "delay-train")[0] == 0
