@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from azure.core.exceptions import AzureError
 from pydantic import BaseModel, ConfigDict
 
 from shared.bootstrap import Hub
@@ -61,6 +62,8 @@ async def _guarded(name: str, look: Callable[[], Awaitable[list[Check]]]) -> lis
         return [Check(what=name, state="unknown", said=f"no answer in {_TIMEOUT:.0f} s")]
     except (TransientError, PermanentError, StoreError) as error:
         return [Check(what=name, state="wrong", said=str(error))]
+    except (OSError, AzureError) as error:
+        return [Check(what=name, state="wrong", said=f"no answer: {type(error).__name__}; the log has more")]
 
 
 async def _automations(hub: Hub) -> list[Check]:

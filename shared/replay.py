@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,8 @@ from shared.ledger.records import Activity, FileList, Taken, decode
 MOST: Final = 5000
 _SHOWN: Final = 200
 _BATCH: Final = 500
+_LONGEST_AGO: Final = timedelta(days=400)
+"""How far back refusals are looked for: each day is a partition, and an empty one costs a look too."""
 
 
 class NothingToReplayError(ValueError):
@@ -57,10 +59,11 @@ class Replay(BaseModel):
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is to be sent again: events, and messages of the work queue."""
+    """What is to be sent again: events, messages of the work queue, and messages to people."""
 
     events: Sequence[Event | Broken] = ()
     work: Sequence[str] = ()
+    messages: Sequence[bytes] = ()
     letters: Sequence[DeadLetter] = ()
 
 
@@ -84,6 +87,8 @@ class Replayer:
         letter, content = await self._hub.letters.get(identifier)
         if letter.kind == "work":
             return Chosen(work=[content.decode("utf-8", "replace")], letters=[letter])
+        if letter.kind == "notify":
+            return Chosen(messages=[content], letters=[letter])
         return Chosen(parse(content, self._now), letters=[letter])
 
     async def span(self, since: datetime, until: datetime, outcome: str = "") -> Chosen:
@@ -102,6 +107,7 @@ class Replayer:
     async def refused_by(self, automation: str, since: datetime) -> Chosen:
         """Choose the events of all activities that an automation refused."""
         chosen: list[Event | Broken] = []
+        since = max(since, self._now - _LONGEST_AGO)
         async for activity in self._hub.activities.newest(self._now, until=since):
             if activity.automation != automation or activity.status != "refused" or activity.created < since:
                 continue
@@ -161,6 +167,8 @@ class Replayer:
             new, known, broken = new + accepted.new, known + accepted.known, broken + accepted.broken
         for message in chosen.work:
             await self._hub.store.queue(self._hub.settings.work_queue).send(message)
+        for content in chosen.messages:
+            await self._hub.notifier.outbox.again(content)
         for letter in chosen.letters:
             await self._hub.letters.replayed(letter, self._who, self._now)
         return told.model_copy(update={"done": True, "new": new, "folded": known, "broken": broken})

@@ -407,7 +407,7 @@ class DeadLetterView(Given):
     """What could not be delivered, read or worked on; POST /api/replay sends it again."""
 
     id: str
-    kind: Literal["event-grid", "events", "work", "quarantine"]
+    kind: Literal["event-grid", "events", "work", "quarantine", "notify"]
     at: datetime
     reason: str
     subject: str = ""

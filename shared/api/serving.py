@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from azure.core.exceptions import AzureError
+
 from shared.api.models import ActRequest, DeploymentShown, EndpointShown, Page, RolledBack
 from shared.api.problems import ProblemError
 from shared.api.reading import each, unfinished
@@ -16,6 +18,8 @@ from shared.ledger.records import Act, Activity
 
 _KEPT: Final = timedelta(hours=24)
 """How long a deployment that was rolled back stays for a look, before it is removed."""
+_UNANSWERED: Final = (TransientError, OSError, AzureError)
+"""What it is when Azure ML, or the identity that asks it, gives no answer."""
 _BACK: Final = timedelta(days=60)
 
 
@@ -33,8 +37,8 @@ async def endpoints(call: Call) -> Page[EndpointShown]:
         try:
             view = await call.hub.endpoints.endpoint(name)
             found = await call.hub.endpoints.deployments(name) if view else ()
-        except (TransientError, PermanentError) as error:
-            return EndpointShown(**known, state="unknown", reason=str(error))
+        except (*_UNANSWERED, PermanentError) as error:
+            return EndpointShown(**known, state="unknown", reason=_said(error))
         if view is None:
             return EndpointShown(**known, state="absent", reason="nothing was released to it yet")
         return EndpointShown(
@@ -57,6 +61,11 @@ async def endpoints(call: Call) -> Page[EndpointShown]:
     return Page[EndpointShown](items=await each(sorted(releases), look))
 
 
+def _said(error: Exception) -> str:
+    """Give what the hub itself says of an error; of others only their kind, which holds no address and no secret."""
+    return str(error) if isinstance(error, TransientError | PermanentError) else type(error).__name__
+
+
 async def rollback(call: Call) -> RolledBack:
     """Go back: end the release that is under way, or give the traffic to what was live before the last one."""
     name, reason = call.values["name"], call.sent(ActRequest).reason
@@ -69,8 +78,8 @@ async def rollback(call: Call) -> RolledBack:
         if view is None or last is None:
             raise ProblemError(404, "Not found", f"nothing was released to an endpoint {name!r}")
         return await _go_back(call, view, last, reason)
-    except TransientError as error:
-        raise ProblemError(503, "Azure ML does not answer", str(error), headers={"Retry-After": "10"}) from None
+    except _UNANSWERED as error:
+        raise ProblemError(503, "Azure ML does not answer", _said(error), headers={"Retry-After": "10"}) from None
     except PermanentError as error:
         raise ProblemError(409, "Not possible now", str(error)) from None
 
