@@ -15,6 +15,7 @@ class Remembered(Journal):
         super().__init__(store)
         self.outcomes: dict[str, tuple[Outcome, ...]] = {}
         self.folded = 0
+        self._alike: dict[tuple[Outcome, ...], tuple[Outcome, ...]] = {}
         self._parts = 0
 
     async def claim(self, events: Sequence[Taken], now: datetime, *, decided: bool = False) -> list[Claimed]:
@@ -24,7 +25,7 @@ class Remembered(Journal):
             tuple(event for event in events if event.claim in self.outcomes) if len(fresh) < len(events) else ()
         )
         for event in fresh:
-            self.outcomes[event.claim] = event.outcomes
+            self.outcomes[event.claim] = self._alike.setdefault(event.outcomes, event.outcomes)
         if not fresh:
             return [Claimed(None, duplicates)]
         self._parts += 1
@@ -34,7 +35,7 @@ class Remembered(Journal):
     async def decide(self, part: Part, outcomes: Sequence[tuple[Outcome, ...]]) -> None:
         """Remember what became of each event."""
         for event, result in zip(part.events, outcomes, strict=True):
-            self.outcomes[event.claim] = result
+            self.outcomes[event.claim] = self._alike.setdefault(result, result)
 
     async def fold(self, events: Sequence[Taken], now: datetime) -> None:
         """Count deliveries of events that were known."""

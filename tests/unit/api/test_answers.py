@@ -1,4 +1,4 @@
-"""Every error is a problem document, overload asks to come again, and nothing gets from outside into headers or logs."""
+"""Every error is a problem document, overload asks to come again, and nothing hostile gets into headers or logs."""
 
 import json
 import logging
