@@ -30,18 +30,23 @@ class Landed:
     writes: int
 
 
-async def _upload(cloud: Cloud, files: list[tuple[str, bytes]], at_once: int = 32) -> None:
+async def _upload(cloud: Cloud, files: list[tuple[str, bytes]], container: str = CONTAINER, at_once: int = 32) -> None:
     gate = asyncio.Semaphore(at_once)
     service = AsyncBlobServiceClient.from_connection_string(
         cloud.connection_string(LANDING_ACCOUNT), connection_timeout=10, read_timeout=30
     )
-    async with service, service.get_container_client(CONTAINER) as container:
+    async with service, service.get_container_client(container) as client:
 
         async def one(path: str, content: bytes) -> None:
             async with gate:
-                await container.upload_blob(path, content, overwrite=True)
+                await client.upload_blob(path, content, overwrite=True)
 
         await asyncio.gather(*(one(path, content) for path, content in files))
+
+
+def upload(cloud: Cloud, container: str, files: list[tuple[str, bytes]]) -> None:
+    """Write files into a container, many at once."""
+    asyncio.run(_upload(cloud, files, container))
 
 
 def drop(cloud: Cloud, month: str, files: list[tuple[str, bytes]]) -> Landed:
@@ -146,9 +151,11 @@ def train(telling: Telling, cloud: Cloud, hub: HubClient, identifier: str, lande
     return activity
 
 
-def month(telling: Telling, cloud: Cloud, hub: HubClient, name: str, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+def month(
+    telling: Telling, cloud: Cloud, hub: HubClient, name: str, files: list[tuple[str, bytes]], title: str = ""
+) -> dict[str, Any]:
     """Have a further month land and be trained on; give the activity at its end."""
-    with telling.point("", f"The flights of {name} land"):
+    with telling.point("", title or f"The flights of {name} land"):
         known = {item["id"] for item in hub.activities(AUTOMATION)}
         drop(cloud, name, files)
 

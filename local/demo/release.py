@@ -1,5 +1,7 @@
 """Point 4 of the story: a registered model is released, first at once, then by steps under real requests."""
 
+import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ from local.demo import flights, pictures
 from local.demo.burst import CONTAINER
 from local.demo.clients import HubClient, azure_ml
 from local.demo.telling import Point, Telling
-from local.demo.traffic import Load, shares
+from local.demo.traffic import Answer, Load, shares
 
 AUTOMATION: Final = "delay-release"
 ENDPOINT: Final = "delay"
@@ -91,15 +93,14 @@ def by_steps(telling: Telling, hub: HubClient, load: Load, version: str, number:
         activity = watch(telling, hub, version)
         telling.claim("the better model is released", activity["status"] == "succeeded", activity["reason"] or ENDPOINT)
         gates(activity, point)
-        history = step(activity, "rollout")["history"]
-        stages = _stages(history, load)
+        steps = stages(activity, load)
         seen = load.between(began, load.answers[-1].at)
         failed = [answer for answer in seen if answer.status != 200]
         telling.claim(
             "no request failed because of the rollout", not failed, f"{len(seen)} requests, {len(failed)} failed"
         )
         challenger = step(activity, "rollout")["deployment"]
-        for (start, name, wanted), (end, *_) in zip(stages, [*stages[1:], (load.answers[-1].at, "", {})], strict=True):
+        for (start, name, wanted), (end, *_) in zip(steps, [*steps[1:], (load.answers[-1].at, "", {})], strict=True):
             measured = shares(load.between(start + 2, end - 1))
             if wanted and measured:
                 share = measured.get(challenger, 0.0)
@@ -109,28 +110,25 @@ def by_steps(telling: Telling, hub: HubClient, load: Load, version: str, number:
                     f"{share:.1f}% measured, {wanted.get(challenger, 0)}% asked for",
                 )
         picture = pictures.rollout(
-            [_shifted(answer, began) for answer in seen], [(start - began, name) for start, name, _ in stages], title
+            [shifted(answer, began) for answer in seen], [(start - began, name) for start, name, _ in steps], title
         )
         point.pictures.append({"title": "Live traffic, failures and latency over the steps", "svg": picture})
     return activity
 
 
-def _shifted(answer: Any, began: float) -> Any:
-    from dataclasses import replace
-
+def shifted(answer: Answer, began: float) -> Answer:
+    """Give an answer with its time counted from `began`."""
     return replace(answer, at=answer.at - began)
 
 
-def _stages(history: list[dict[str, Any]], load: Load) -> list[tuple[float, str, dict[str, int]]]:
+def stages(activity: dict[str, Any], load: Load) -> list[tuple[float, str, dict[str, int]]]:
     """Give when each step settled (seconds since the load began), its name and the live shares read then."""
-    import time
-
     offset = time.time() - time.monotonic() + load.began
-    stages = []
-    for entry in history:
+    found = []
+    for entry in step(activity, "rollout").get("history", []):
         if entry["act"] == "Confirm":
             at = datetime.fromisoformat(entry["at"]).timestamp() - offset
             parts = [part.rsplit(" ", 1) for part in entry["traffic"].split(", ") if "mirrors" not in part]
             live = {name: int(share.rstrip("%")) for name, share in parts}
-            stages.append((at, entry["reason"].partition(" is read back")[0], live))
-    return stages
+            found.append((at, entry["reason"].partition(" is read back")[0], live))
+    return found

@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from local.config import REPOSITORY, Cloud
-from local.demo import burst, flights, release, report, rules
+from local.demo import burst, flights, loop, release, report, rules, worse
 from local.demo.clients import HubClient, StoryError
 from local.demo.telling import Telling
 from local.demo.traffic import Load
@@ -20,6 +20,7 @@ from local.running import NotStartedError, running
 OUT: Final = REPOSITORY / "out" / "demo"
 FIRST_MONTH: Final = "2013-01"
 SECOND_MONTH: Final = "2013-03"
+SUMMER: Final = "2013-07"
 
 
 def tell(cloud: Cloud) -> int:
@@ -58,10 +59,20 @@ def _story(telling: Telling, cloud: Cloud) -> None:
     activity = burst.fold(telling, cloud, hub, landed)
     trained = burst.train(telling, cloud, hub, activity, landed)
     release.first(telling, cloud, hub, release.step(trained, "register")["version"])
-    with Load(cloud, release.ENDPOINT, flights.live_rows(SECOND_MONTH, 500)) as load:
-        second = burst.month(telling, cloud, hub, SECOND_MONTH, list(flights.month(SECOND_MONTH)))
-        title = "A second month, a better model: shadow, canary, full"
+    worse.refused(telling, cloud, hub, SECOND_MONTH)
+    with Load(cloud, release.ENDPOINT, flights.live_rows(SUMMER, 2000)) as load:
+        title = f"The flights of {SECOND_MONTH} land again, mended: the newest content of each file counts"
+        second = burst.month(telling, cloud, hub, SECOND_MONTH, list(flights.month(SECOND_MONTH)), title)
+        title = "A better model: shadow, canary, full"
         release.by_steps(telling, hub, load, release.step(second, "register")["version"], "4b", title)
+        days = flights.days(SUMMER)
+        folders = [loop.score(telling, cloud, hub, SUMMER, part) for part in (days[:4], days[4:8])]
+        worse.broken(telling, cloud, hub, load)
+        third = burst.month(telling, cloud, hub, SUMMER, list(flights.month(SUMMER)))
+        loop.drift(telling, cloud, hub, SUMMER, folders)
+        title = "The model that knows the summer is released"
+        release.by_steps(telling, hub, load, release.step(third, "register")["version"], "6d", title)
+    loop.receipt(telling, cloud, hub)
 
 
 def _short(path: Path) -> str:

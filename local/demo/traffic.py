@@ -33,7 +33,8 @@ class Load:
     cloud: Cloud
     endpoint: str
     rows: list[dict[str, str]]
-    rate: float = 30.0
+    rate: float = 25.0
+    rows_a_request: int = 10
     answers: list[Answer] = field(default_factory=list)
     began: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +69,8 @@ class Load:
         while not self._stop.is_set():
             await asyncio.sleep(max(0.0, following - time.monotonic()))
             following = max(following + gap, time.monotonic())
-            body = {"input_data": [self.rows[index % len(self.rows)]]}
+            first = index * self.rows_a_request % (len(self.rows) - self.rows_a_request)
+            body = {"input_data": self.rows[first : first + self.rows_a_request]}
             index += _WORKERS
             self.answers.append(await self._one(session, uri, body))
 

@@ -1,0 +1,174 @@
+"""Points 5, 6 and 7: files are scored in a batch, drift is found and answered, and the receipt shows the chain."""
+
+import json
+from typing import Any, Final
+
+from azure.storage.blob import BlobServiceClient
+
+from local.config import LANDING_ACCOUNT, REPOSITORY, Cloud
+from local.demo import burst, flights, release
+from local.demo.clients import HubClient, azure_ml
+from local.demo.telling import Point, Telling
+
+SCORING: Final = "delay-score"
+BATCH: Final = "delay-batch"
+MONITOR: Final = "delay-monitor"
+
+
+def live_version(client: Any) -> str:
+    """Give the version that takes most live traffic."""
+    traffic = client.online_endpoints.get(release.ENDPOINT).traffic
+    name = max(traffic, key=lambda one: traffic[one])
+    return str(client.online_deployments.get(name, release.ENDPOINT).model).rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+
+
+def score(telling: Telling, cloud: Cloud, hub: HubClient, month: str, days: list[str]) -> str:
+    """Tell point 5; give the folder of the results in the container of scored files."""
+    with telling.point("5", f"Flights of {month} land to be scored"):
+        client = azure_ml(cloud)
+        _batch_endpoint(telling, client)
+        files = flights.scoring_files(month, days)
+        burst.upload(cloud, "scoring", files)
+        activity = _one(telling, hub, SCORING, "they are scored")
+        telling.claim(
+            "one batch run scored the burst", activity["status"] == "succeeded", activity["reason"] or activity["id"]
+        )
+        telling.claim("on exactly these files", activity["files"]["count"] == len(files), f"{len(files)} files")
+        results = release.step(activity, "results")
+        folder = f"{activity['id']}/{activity['attempt']}/"
+        service = BlobServiceClient.from_connection_string(cloud.connection_string(LANDING_ACCOUNT))
+        with service, service.get_blob_client("scored", f"{folder}hub-manifest.json") as blob:
+            manifest = json.loads(blob.download_blob(timeout=30).readall())
+        telling.claim(
+            "results and their manifest lie in storage",
+            manifest["rows_in"] == manifest["rows_out"] == results["rows_out"],
+            f"{manifest['rows_in']} rows in and out, {manifest['errors']} without a prediction, in scored/{folder}",
+        )
+    return folder
+
+
+def _batch_endpoint(telling: Telling, client: Any) -> None:
+    from azure.ai.ml import load_batch_deployment, load_batch_endpoint
+
+    folder = REPOSITORY / "endpoints" / "delay-batch"
+    version = live_version(client)
+    client.batch_endpoints.begin_create_or_update(load_batch_endpoint(folder / "endpoint.yml")).result()
+    deployment = load_batch_deployment(folder / "deployment.yml")
+    deployment.model = f"azureml:{burst.MODEL}:{version}"
+    client.batch_deployments.begin_create_or_update(deployment).result()
+    endpoint = client.batch_endpoints.get(BATCH)
+    endpoint.defaults.deployment_name = deployment.name
+    client.batch_endpoints.begin_create_or_update(endpoint).result()
+    telling.note(f"a batch endpoint with version {version[:15]}… is there, made by plain azure-ai-ml")
+
+
+def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: list[str]) -> dict[str, Any]:
+    """Tell of the monitor, its breaches and what they deserve; give the retraining activity."""
+    with telling.point("6c", "A monitor finds drift, and it persists") as point:
+        client = azure_ml(cloud)
+        labels = flights.label_files(month)
+        burst.upload(cloud, "landing", labels)
+        before = {item["id"] for item in hub.activities(burst.AUTOMATION)}
+        seen: list[str] = []
+        for folder in folders:
+            run = _monitor(telling, client, folder, month)
+            activity = _caused_by(telling, hub, run)
+            seen.append(activity["status"])
+            triage = release.step(activity, "triage")
+            _windows(point, run, triage)
+            telling.note(f"{run}: {activity['reason'] or triage.get('reason', activity['status'])}")
+        telling.claim("the first breach leads to nothing", seen[0] == "refused", "2 of 3 windows must agree")
+        fresh = [item for item in hub.activities(burst.AUTOMATION) if item["id"] not in before]
+        retraining = [item for item in fresh if item["status"] != "refused"]
+        telling.claim("the second one leads to one retraining", len(retraining) == 1, f"{len(fresh)} breaches came in")
+    return dict(hub.get(f"activities/{retraining[0]['id']}"))
+
+
+def _monitor(telling: Telling, client: Any, folder: str, month: str) -> str:
+    """Run the monitor as a plain Azure ML job on what a batch run answered; give the run's name."""
+    from azure.ai.ml import load_job
+
+    job = load_job(
+        REPOSITORY / "jobs" / "delay" / "monitor.yml",
+        params_override=[
+            {"inputs.data": {"type": "uri_folder", "path": f"azureml://datastores/scored/paths/{folder}"}},
+            {"inputs.model": {"type": "mlflow_model", "path": f"azureml:{burst.MODEL}:{live_version(client)}"}},
+            {"inputs.labels": {"type": "uri_folder", "path": f"azureml://datastores/landing/paths/labels/{month}/"}},
+        ],
+    )
+    name = str(client.jobs.create_or_update(job).name)
+
+    def ended() -> tuple[str, str]:
+        status = str(getattr(client.jobs.get(name).status, "value", ""))
+        return (name if status in {"Completed", "Failed"} else ""), status
+
+    telling.watch("the monitor computes drift", ended, 180)
+    return name
+
+
+def _caused_by(telling: Telling, hub: HubClient, run: str) -> dict[str, Any]:
+    def weighed() -> tuple[Any, str]:
+        for item in hub.activities(burst.AUTOMATION):
+            breach = item["cause"].get("event", {}).get("breach", {})
+            if breach.get("run") == run:
+                activity = hub.get(f"activities/{item['id']}")
+                if release.step(activity, "triage"):
+                    return activity, ""
+        return None, "its breach is on its way"
+
+    found: dict[str, Any] = telling.watch("triage weighs it", weighed, 90)
+    return found
+
+
+def _windows(point: Point, run: str, triage: dict[str, Any]) -> None:
+    rows = [
+        (window["run"][:24], window["severity"], window["samples"] or 0, ", ".join(window["drifted"][:4]))
+        for window in triage.get("evidence", {}).get("windows", [])
+    ]
+    title = f"Triage of {run}: {triage.get('outcome')}, {triage.get('severity')}"
+    point.tables.append({"title": title, "rows": [("window", "severity", "rows", "drifted"), *rows]})
+
+
+def _one(telling: Telling, hub: HubClient, automation: str, what: str) -> dict[str, Any]:
+    """Wait for the newest activity of an automation to end."""
+
+    def ended() -> tuple[Any, str]:
+        items = hub.activities(automation)
+        if not items:
+            return None, "gathering"
+        activity = hub.get(f"activities/{items[0]['id']}")
+        step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
+        text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
+        return (activity if activity["status"] in release.ENDED else None), text
+
+    found: dict[str, Any] = telling.watch(what, ended, 240)
+    return found
+
+
+def receipt(telling: Telling, cloud: Cloud, hub: HubClient) -> None:
+    """Tell point 7."""
+    with telling.point("7", "The receipt of the live model, and why a file did nothing") as point:
+        version = live_version(azure_ml(cloud))
+        found = hub.get(f"models/{burst.MODEL}/versions/{version}/receipt")
+        text = json.dumps(found)
+        telling.claim(
+            "the receipt shows the chain", version in text and "flights" in text, f"{burst.MODEL}:{version[:15]}…"
+        )
+        point.tables.append({"title": "Receipt", "rows": [(key, _short(value)) for key, value in found.items()]})
+        burst.upload(cloud, "landing", [("somewhere/else.csv", b"x\n")])
+
+        def told() -> tuple[Any, str]:
+            answer = hub.get("why", subject="/blobServices/default/containers/landing/blobs/somewhere/else.csv")
+            reasons = json.dumps(answer)
+            return (answer if "matches none" in reasons or "does not match" in reasons else None), "not yet"
+
+        answer = telling.watch("why explains a file that did nothing", told, 60)
+        telling.claim("why a file did nothing is said", bool(answer), "its path matches no automation")
+        verified = hub.get("audit/verify")
+        problems = verified.get("findings", [])
+        telling.claim("the audit trail is whole", not problems, f"{verified.get('entries')} entries")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) < 160 else f"{text[:157]}…"
