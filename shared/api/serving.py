@@ -73,10 +73,12 @@ async def rollback(call: Call) -> RolledBack:
         if _endpoint_of(activity) == name:
             return await _end(call, activity, name, reason)
     last = await _last(call, name)
+    if last is None:
+        raise ProblemError(404, "Not found", f"nothing was released to an endpoint {name!r}")
     try:
         view = await call.hub.endpoints.endpoint(name)
-        if view is None or last is None:
-            raise ProblemError(404, "Not found", f"nothing was released to an endpoint {name!r}")
+        if view is None:
+            raise ProblemError(404, "Not found", f"endpoint {name!r} is not there any more")
         return await _go_back(call, view, last, reason)
     except _UNANSWERED as error:
         raise ProblemError(503, "Azure ML does not answer", _said(error), headers={"Retry-After": "10"}) from None
