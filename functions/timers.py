@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from shared.bootstrap import hub
+from shared.reconcile import reconcile as look_for_lost_files
 
 timers = func.Blueprint()
 
@@ -30,3 +31,11 @@ async def seal(tick: func.TimerRequest) -> None:
     """Seal the heads of the audit trail into the container that nothing can change."""
     this = await hub()
     await this.audit.seal(this.clock())
+
+
+@timers.function_name("reconcile")
+@timers.timer_trigger(arg_name="tick", schedule="15 7,22,37,52 * * * *", run_on_startup=False, use_monitor=True)
+async def reconcile(tick: func.TimerRequest) -> None:
+    """Find files that no event told of."""
+    this = await hub()
+    await look_for_lost_files(this, this.clock())

@@ -201,6 +201,10 @@ class Journal:
                 return event, _time_of(key), decided
         return None
 
+    async def has(self, claim: str) -> bool:
+        """Tell whether an event of this claim was ever received."""
+        return await self._table.get(shard_of(claim), _claim_key(claim)) is not None
+
     async def about(self, subject: str) -> list[str]:
         """Give the claims of a subject (20 hex digits of it), any order."""
         rows = await self._table.scan(shard_of(subject + "0" * 12), prefix=f"k:{subject}:", limit=1000)

@@ -66,6 +66,7 @@ class FakeData:
         self.copies: list[tuple[str, str]] = []
         self.written: list[str] = []
         self.contents: dict[str, bytes] = {}
+        self.lying: list[File] = []
 
     async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
         self.copies.append((source.path, f"{account}/{container}/{path}"))
@@ -81,6 +82,9 @@ class FakeData:
         self.contents[path] = content
 
     async def files(self, account: str, container: str, prefix: str) -> AsyncIterator[File]:
+        for file in self.lying:
+            if (file.account, file.container) == (account, container) and file.path.startswith(prefix):
+                yield file
         for path in sorted(self.contents):
             if path.startswith(prefix):
                 yield File(
