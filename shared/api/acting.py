@@ -4,19 +4,10 @@ import re
 from datetime import timedelta
 from typing import Literal
 
-from shared.api.models import (
-    ACTIVITY,
-    ActivityView,
-    ActRequest,
-    Closing,
-    Paused,
-    PauseRequest,
-    Resumed,
-    RunRequest,
-    Started,
-)
+from shared.api.models import ACTIVITY, ActivityView, Closing, Paused, Resumed, Started
 from shared.api.problems import ProblemError
 from shared.api.reading import unfinished
+from shared.api.requests import ActRequest, PauseRequest, RunRequest
 from shared.api.routes import Call, Handler, Reply, shown_etag
 from shared.api.views import activity_view, pause_view
 from shared.engine.acts import NotPossibleError

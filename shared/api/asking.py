@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from shared.api.models import BacktestRequest, SimulateRequest, UsedByQuery, WhyQuery
 from shared.api.problems import ProblemError
+from shared.api.requests import BacktestRequest, SimulateRequest, UsedByQuery, WhyQuery
 from shared.api.routes import Call, Reply
 from shared.api.sending import utc
 from shared.automations.loading import Catalogue

@@ -10,21 +10,17 @@ from typing import Final, TypeVar
 from shared.api.models import (
     ACTIVITY,
     LETTER,
-    ActivitiesQuery,
     ActivityView,
-    AuditQuery,
     AuditView,
     AutomationCounts,
     AutomationView,
     CollectionView,
     DeadLetterView,
-    EventsQuery,
     EventView,
     FindingView,
     HoldView,
     InputView,
     Page,
-    PageQuery,
     ProbeView,
     QueueView,
     Status,
@@ -32,6 +28,7 @@ from shared.api.models import (
     VerifiedView,
 )
 from shared.api.problems import ProblemError
+from shared.api.requests import ActivitiesQuery, AuditQuery, EventsQuery, PageQuery
 from shared.api.routes import Call, Reply, shown_etag
 from shared.api.views import activity_view, dead_letter_view, event_view, held_activity, held_collection, pause_view
 from shared.bootstrap import Hub

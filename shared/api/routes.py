@@ -12,8 +12,8 @@ import azure.functions as func
 from pydantic import BaseModel
 
 from shared.api.access import Caller
-from shared.api.models import NoQuery
 from shared.api.problems import ProblemError
+from shared.api.requests import NoQuery
 from shared.bootstrap import Hub
 
 M = TypeVar("M", bound=BaseModel)

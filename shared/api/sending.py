@@ -3,8 +3,8 @@
 import hashlib
 from datetime import UTC, datetime
 
-from shared.api.models import BackfillRequest, ReplayRequest
 from shared.api.problems import ProblemError
+from shared.api.requests import BackfillRequest, ReplayRequest
 from shared.api.routes import Call
 from shared.backfill import Backfill, NoFilesError, TooManyFilesError, backfill, older_files
 from shared.engine.outcomes import PermanentError

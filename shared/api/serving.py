@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from azure.core.exceptions import AzureError
 
-from shared.api.models import ActRequest, DeploymentShown, EndpointShown, Page, RolledBack
+from shared.api.models import DeploymentShown, EndpointShown, Page, RolledBack
 from shared.api.problems import ProblemError
 from shared.api.reading import each, unfinished
+from shared.api.requests import ActRequest
 from shared.api.routes import Call
 from shared.automations.loading import endpoint_name
 from shared.azureml.endpoints import EndpointView
