@@ -30,7 +30,7 @@ def parts(cloud: Cloud, hosts: int = 1, base: Mapping[str, str] = os.environ) ->
     What the caller's environment sets for the hub (`HUB_...`) goes before what the laptop would set.
     """
     common = {
-        **base,
+        **{name: value for name, value in base.items() if not name.startswith(_FOREIGN)},
         "HUB_PORT_BASE": str(cloud.port_base),
         "HUB_LOCAL_DIR": str(cloud.local_dir),
         "PYTHONUNBUFFERED": "1",
@@ -84,6 +84,8 @@ def parts(cloud: Cloud, hosts: int = 1, base: Mapping[str, str] = os.environ) ->
     return found
 
 
+_FOREIGN = ("ARM_", "AZURE_", "AZUREML_", "EVENTGRID_", "IDENTITY_", "MLFLOW_", "MSI_")
+"""What leads Azure's clients elsewhere, another laptop cloud or Azure itself with a person's rights: no part sees it."""
 _OURS = frozenset(
     {"HUB_URL", "HUB_KEY", "HUB_KEY_READER", "HUB_KEY_OPERATOR", "HUB_KEY_PUBLISHER", "HUB_KEYS", "HUB_STORAGE"}
 )
