@@ -1,0 +1,212 @@
+"""The routes that do something, or try: who may, what they take, what they give."""
+
+from typing import Final
+
+from shared.api import acting, asking, receiving, sending, serving
+from shared.api.models import (
+    ACTIVITY,
+    AUTOMATION,
+    COLLECTION,
+    ActivityView,
+    Closing,
+    EventsTaken,
+    Paused,
+    Resumed,
+    RolledBack,
+    Started,
+)
+from shared.api.requests import (
+    ActRequest,
+    BackfillRequest,
+    BacktestRequest,
+    PauseRequest,
+    ReplayRequest,
+    RunRequest,
+    SimulateRequest,
+)
+from shared.api.routes import Route
+from shared.backfill import Backfill
+from shared.backtest.answer import Backtest
+from shared.replay import Replay
+from shared.simulate.answer import Simulation
+
+_NAME = {"name": (AUTOMATION, "An automation's name.")}
+_ACTIVITY = {"id": (ACTIVITY, "An activity's id.")}
+_COLLECTION = {"id": (COLLECTION, "A collection's id.")}
+_HOLD = {"id": (f"{ACTIVITY}|{COLLECTION}", "The id of a held activity or collection.")}
+
+
+def _act(kind: acting.Kind, role: str, summary: str) -> Route:
+    return Route(
+        f"activity_{kind}",
+        "POST",
+        f"activities/{{id}}/{kind}",
+        role,
+        summary,
+        acting.act(kind),
+        ActivityView,
+        takes=ActRequest,
+        values=_ACTIVITY,
+        headers=("If-Match",),
+        problems=(404, 409, 412),
+    )
+
+
+DOING: Final[tuple[Route, ...]] = (
+    Route(
+        "pause",
+        "POST",
+        "pause",
+        "operator",
+        "Pause the whole hub: what would begin is held",
+        acting.pause,
+        Paused,
+        takes=PauseRequest,
+    ),
+    Route("resume", "POST", "resume", "operator", "End the pause of the hub", acting.resume, Resumed),
+    Route(
+        "automation_run",
+        "POST",
+        "automations/{name}/run",
+        "operator",
+        "Start an automation by hand; the same Idempotency-Key starts it once",
+        acting.run,
+        Started,
+        status=202,
+        takes=RunRequest,
+        values=_NAME,
+        headers=("Idempotency-Key",),
+        problems=(404,),
+    ),
+    Route(
+        "automation_pause",
+        "POST",
+        "automations/{name}/pause",
+        "operator",
+        "Pause one automation",
+        acting.pause,
+        Paused,
+        takes=PauseRequest,
+        values=_NAME,
+        problems=(404,),
+    ),
+    Route(
+        "automation_resume",
+        "POST",
+        "automations/{name}/resume",
+        "operator",
+        "End the pause of one automation",
+        acting.resume,
+        Resumed,
+        values=_NAME,
+        problems=(404,),
+    ),
+    _act("approve", "approver", "Approve what waits for it"),
+    _act("reject", "approver", "Reject what waits for approval"),
+    _act("cancel", "operator", "Cancel; a job that runs is ended"),
+    _act("retry", "operator", "Begin a new attempt with the same frozen inputs"),
+    Route(
+        "collection_close",
+        "POST",
+        "collections/{id}/close",
+        "operator",
+        "Close a collection now",
+        acting.close,
+        Closing,
+        status=202,
+        values=_COLLECTION,
+        problems=(404,),
+    ),
+    Route(
+        "hold_release",
+        "POST",
+        "holds/{id}/release",
+        "operator",
+        "Let go of a hold",
+        acting.release,
+        None,
+        takes=ActRequest,
+        values=_HOLD,
+        headers=("If-Match",),
+        problems=(404, 409, 412),
+        also=(ActivityView, Closing),
+    ),
+    Route(
+        "simulate",
+        "POST",
+        "simulate",
+        "reader",
+        "Decide events without acting",
+        asking.simulated,
+        Simulation,
+        takes=SimulateRequest,
+        max_body=receiving.MAX_BODY,
+    ),
+    Route(
+        "backtest",
+        "POST",
+        "backtest",
+        "reader",
+        "Compare rules with those in force over a span of history",
+        asking.backtested,
+        Backtest,
+        takes=BacktestRequest,
+        max_body=receiving.MAX_BODY,
+    ),
+    Route(
+        "replay",
+        "POST",
+        "replay",
+        "operator",
+        "Send events again, or say what would come of it",
+        sending.replay,
+        Replay,
+        takes=ReplayRequest,
+        headers=("Idempotency-Key",),
+        problems=(404,),
+    ),
+    Route(
+        "backfill",
+        "POST",
+        "backfill",
+        "operator",
+        "Bring in files that are older than an automation, or say what they would begin",
+        sending.backfilled,
+        Backfill,
+        takes=BackfillRequest,
+        problems=(404, 409),
+    ),
+    Route(
+        "endpoint_rollback",
+        "POST",
+        "endpoints/{name}/rollback",
+        "operator",
+        "Go back: end the release under way, or undo the last one",
+        serving.rollback,
+        RolledBack,
+        status=202,
+        takes=ActRequest,
+        values={"name": (r"^[A-Za-z][A-Za-z0-9-]{2,31}$", "An endpoint's name.")},
+        problems=(404, 409),
+    ),
+    Route(
+        "events_post",
+        "POST",
+        "events",
+        "publisher",
+        "Take in events of either schema, up to 5,000",
+        receiving.receive,
+        EventsTaken,
+        raw=True,
+        max_body=receiving.MAX_BODY,
+    ),
+    Route(
+        "events_handshake",
+        "OPTIONS",
+        "events",
+        None,
+        "The handshake of CloudEvents' webhooks",
+        receiving.handshake,
+        None,
+    ),
+)
