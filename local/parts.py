@@ -85,7 +85,7 @@ def parts(cloud: Cloud, hosts: int = 1, base: Mapping[str, str] = os.environ) ->
 
 
 _FOREIGN = ("ARM_", "AZURE_", "AZUREML_", "EVENTGRID_", "IDENTITY_", "MLFLOW_", "MSI_")
-"""What leads Azure's clients elsewhere, another laptop cloud or Azure itself with a person's rights: no part sees it."""
+"""What leads clients elsewhere, to another laptop cloud or to Azure with a person's rights: no part sees it."""
 _OURS = frozenset(
     {"HUB_URL", "HUB_KEY", "HUB_KEY_READER", "HUB_KEY_OPERATOR", "HUB_KEY_PUBLISHER", "HUB_KEYS", "HUB_STORAGE"}
 )
