@@ -67,6 +67,10 @@ def hub(cloud: Cloud) -> dict[str, str]:
         "HUB_POLL_SHORTEST_SECONDS": "1",
         "HUB_POLL_LONGEST_SECONDS": "5",
         "HUB_KEYS": json.dumps(named),
+        "HUB_PUBLIC_URL": f"http://127.0.0.1:{cloud.hub_port}",
+        "HUB_TOPIC_ENDPOINT": f"http://127.0.0.1:{cloud.eventgrid_port}/topics/hub/api/events",
+        "HUB_TOPIC_KEY": cloud.keys["topic"],
+        "HUB_LOOPBACK_WEBHOOKS": "true",
     }
 
 

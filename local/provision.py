@@ -9,7 +9,7 @@ from azure.storage.queue import QueueServiceClient
 
 from local.config import HUB_ACCOUNT, LANDING_ACCOUNT, LANDING_CONTAINERS, Cloud
 
-QUEUES = ("hub-events", "hub-work", "hub-events-poison", "hub-work-poison")
+QUEUES = ("hub-events", "hub-work", "hub-notify", "hub-events-poison", "hub-work-poison", "hub-notify-poison")
 HUB_CONTAINERS = ("hub-dead-letters",)
 
 

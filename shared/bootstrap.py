@@ -27,6 +27,7 @@ from shared.contents import Contents
 from shared.data import AzureData, Data
 from shared.engine.acts import Acts
 from shared.engine.gather import Gatherer
+from shared.engine.outcomes import TransientError
 from shared.engine.run import Engine, StepRunner
 from shared.intake.accept import Intake
 from shared.intake.probing import Probes
@@ -36,13 +37,17 @@ from shared.ledger.activities import Activities
 from shared.ledger.audit import Audit
 from shared.ledger.collections import Collections
 from shared.ledger.deadletters import DeadLetters
-from shared.ledger.journal import Journal
+from shared.ledger.journal import Journal, UndecidedError
 from shared.ledger.marks import Marks
 from shared.ledger.protocol import Store
 from shared.ledger.records import Activity
 from shared.ledger.switches import Switches
 from shared.ledger.unfinished import Unfinished
 from shared.ledger.usage import Usages
+from shared.notify.approvals import Approvals
+from shared.notify.notifier import Notifier
+from shared.notify.sending import Sender
+from shared.notify.steps import Telling
 from shared.rulebook import Rulebook
 from shared.settings import Connection, Settings
 from shared.sweep import Sweep
@@ -78,6 +83,8 @@ class Hub:
     endpoints: Endpoints
     retirements: Retirements
     data: Data
+    approvals: Approvals
+    notifier: Notifier
     clock: Clock
 
     async def work(self, message: str) -> None:
@@ -128,7 +135,10 @@ def wire(
     context = Context(settings, store, data, azureml, contents)
 
     async def announce(model: str, version: str, tags: dict[str, str], now: datetime) -> None:
-        await intake.accept(_registered(settings, model, version, tags, now), now, "hub")
+        try:
+            await intake.accept(_registered(settings, model, version, tags, now), now, "hub")
+        except UndecidedError as error:
+            raise TransientError(f"the registration is being taken in at this moment: {error}") from None
 
     freeze, jobs, registration = Freeze(context), Jobs(context), Registration(context, announce)
     switches, usages, audit = Switches(store), Usages(store), Audit(store)
@@ -137,11 +147,17 @@ def wire(
     release = Release(context, endpoints, jobs, retirements, usages, settings.metrics_grain)
     admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
 
+    acts = Acts(activities, audit)
+    approvals = Approvals(store, activities, acts)
+    notifier = Notifier(context, letters, approvals, Sender(settings))
+    telling = Telling(context, notifier)
+
     async def ended(activity: Activity) -> None:
         await admission.leave(activity, clock())
         await audit.record(
             clock(), "hub", activity.status, f"activity/{activity.id}", activity.reason, decided(activity)
         )
+        await notifier.tell(activity)
 
     engine = Engine(
         activities,
@@ -161,6 +177,8 @@ def wire(
                 "gates": release.judge,
                 "deployment": release.deployment,
                 "rollout": release.roll,
+                "notify": telling.notify,
+                "webhook": telling.webhook,
             }
         ),
         clock,
@@ -172,6 +190,7 @@ def wire(
             "rollout": release.go_back,
         },
         finished=ended,
+        told=notifier.tell,
     )
     undelivered = Undelivered(store, letters)
     gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
@@ -186,7 +205,7 @@ def wire(
         intake=intake,
         gatherer=gatherer,
         engine=engine,
-        acts=Acts(activities, audit),
+        acts=acts,
         audit=audit,
         letters=letters,
         undelivered=undelivered,
@@ -199,6 +218,8 @@ def wire(
         endpoints=endpoints,
         retirements=retirements,
         data=data,
+        approvals=approvals,
+        notifier=notifier,
         clock=clock,
     )
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from shared.deciding import storms
+from shared.notify import channels
+from shared.notify.channels import Channel
 
+_KEY: Final = "HUB_SECRET_"
 _SERVICES: Final = ("blob", "queue", "table")
 Role = Literal["reader", "operator", "approver", "publisher"]
 ROLES: Final[frozenset[str]] = frozenset({"reader", "operator", "approver", "publisher"})
@@ -75,6 +78,10 @@ class Settings:
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     platform_authentication: bool = False
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    public_url: str = ""
+    loopback_webhooks: bool = False
     other_subscriptions: frozenset[str] = frozenset()
     """Further subscriptions, in lower case, whose storage accounts may send events (HUB_SUBSCRIPTIONS, by commas)."""
 
@@ -87,6 +94,15 @@ class Settings:
     def price(self, compute: str) -> tuple[Decimal, str] | None:
         """Give what an hour of one node of a compute costs, and the currency; None where no setting says."""
         return self.prices.get(compute) or self.prices.get("*")
+
+    def secret(self, name: str) -> str:
+        """Give the key that an automation names for a webhook's signature, "" where no setting holds it."""
+        return self.secrets.get(self.secret_name(name), "")
+
+    @staticmethod
+    def secret_name(name: str) -> str:
+        """Give the setting that holds a key: `erp-key` is in HUB_SECRET_ERP_KEY."""
+        return f"{_KEY}{name.upper().replace('-', '_')}"
 
     @classmethod
     def read(cls, environment: Mapping[str, str], root: Path) -> "Settings":
@@ -121,7 +137,26 @@ class Settings:
                 name.strip().lower() for name in environment.get("HUB_SUBSCRIPTIONS", "").split(",") if name.strip()
             ),
             platform_authentication=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+            channels=_channels(environment),
+            secrets={name: value for name, value in environment.items() if name.startswith(_KEY) and value},
+            public_url=_public_url(environment),
+            loopback_webhooks=environment.get("HUB_LOOPBACK_WEBHOOKS", "").lower() == "true",
         )
+
+
+def _channels(environment: Mapping[str, str]) -> Mapping[str, Channel]:
+    try:
+        return channels.read(
+            environment.get("HUB_CHANNELS") or "{}", environment, environment.get("HUB_TOPIC_ENDPOINT", "")
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _public_url(environment: Mapping[str, str]) -> str:
+    """Give where people reach the hub: as it is set, or the host name that the platform gives; "" for neither."""
+    host = environment.get("WEBSITE_HOSTNAME", "")
+    return (environment.get("HUB_PUBLIC_URL") or (f"https://{host}" if host else "")).rstrip("/")
 
 
 def _needed(environment: Mapping[str, str], name: str) -> str:

@@ -15,6 +15,7 @@ def plan(automation: Automation, files: Files, trigger: int = -1) -> list[Step]:
     - train, metrics, register; job, metrics: run an Azure ML job, record its metrics, make the model version
     - score, results: score the frozen files in one batch, and see whether the results are whole
     - evaluate, gates, deployment, rollout: the steps of a release
+    - notify; webhook: tell people, or another system
     """
     drift = 0 <= trigger < len(automation.on) and automation.on[trigger].drift is not None
     names = ["triage", "admit", "answer"] if drift else ["admit"]
@@ -44,6 +45,10 @@ def _action(automation: Automation) -> Iterator[str]:
         yield from ("job", "metrics")
     if do.score:
         yield from ("score", "results")
+    if do.notify:
+        yield "notify"
+    if do.webhook:
+        yield "webhook"
     if do.deploy:
         if do.deploy.evaluate:
             yield "evaluate"

@@ -15,7 +15,7 @@ from shared.automations.base import (
     RepositoryFile,
     exactly_one,
 )
-from shared.automations.language_actions import Job, Score
+from shared.automations.language_actions import Job, Notify, NotifyAction, Score, Webhook
 from shared.automations.language_deploy import Deploy
 from shared.automations.language_limits import Limits
 from shared.automations.language_triggers import (
@@ -152,6 +152,8 @@ class Action(Model):
     job: Job | None = None
     deploy: Deploy | None = None
     score: Score | None = None
+    notify: NotifyAction | None = None
+    webhook: Webhook | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -184,6 +186,7 @@ class Automation(Model):
     check: Check | None = None
     do: Action
     limits: Limits | None = Field(default=None, description="What holds activities back; held is not lost.")
+    notify: Notify | None = Field(default=None, description="Whom to tell what becomes of its activities.")
     own_outputs: bool = Field(default=False, description="Let what the hub itself wrote start this automation.")
 
 

@@ -98,7 +98,7 @@ async def _shown(request: func.HttpRequest, path: str, desk: Desk, session: Sess
 async def _posted(
     request: func.HttpRequest, path: str, this: Hub, sessions: Sessions, session: Session | None
 ) -> func.HttpResponse:
-    fields = _fields(request)
+    fields = fields_of(request)
     if path == "sign-in":
         check_origin(request)
         cookie = await sessions.sign_in(fields.get("key", ""), this.clock())
@@ -118,7 +118,8 @@ async def _posted(
     return _redirect(f"{back}{'&' if '?' in back else '?'}did={name}")
 
 
-def _fields(request: func.HttpRequest) -> dict[str, str]:
+def fields_of(request: func.HttpRequest) -> dict[str, str]:
+    """Give a form's fields; raises ProblemError."""
     body = request.get_body()
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if len(body) > _MOST_FORM or kind != "application/x-www-form-urlencoded":
@@ -147,6 +148,25 @@ def _redirect(path: str, cookie: str = "") -> func.HttpResponse:
 def _problem(problem: ProblemError, session: Session | None) -> func.HttpResponse:
     context = {"title": problem.body["title"], "menu": "", "problem": problem.body}
     return _page("problem.html", session, context, problem.status)
+
+
+def page(template: str, context: Mapping[str, Any], *, body: bytes = b"") -> func.HttpResponse:
+    """Give a page for somebody who is not signed in, or JSON with the same headers."""
+    if body:
+        return func.HttpResponse(body, mimetype="application/json", headers=dict(HEADERS))
+    return _page(template, None, context)
+
+
+def problem_page(problem: ProblemError, *, as_json: bool) -> func.HttpResponse:
+    """Give an error to somebody who is not signed in."""
+    if not as_json:
+        return _problem(problem, None)
+    return func.HttpResponse(
+        msgspec.json.encode(problem.body),
+        status_code=problem.status,
+        mimetype="application/problem+json",
+        headers=dict(HEADERS),
+    )
 
 
 def _page(template: str, session: Session | None, context: Mapping[str, Any], status: int = 200) -> func.HttpResponse:

@@ -15,6 +15,8 @@ from shared.events.model import BlobIncomplete, Event
 Role = Literal["file", "marker", "event", "part", "expected", "drift"]
 PROBE: Final = "probe/"
 """Blobs below this folder of the hub's own container are its probes: they prove the way and start nothing."""
+OWN: Final = "AutomationHub."
+"""Begins the types of the events that hubs publish of their own activities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Matcher:
         if isinstance(facts, events.RunCompleted | events.RunStatusChanged):
             breach = isinstance(facts, events.RunStatusChanged) and bool(facts.breach)
             return facts.run.startswith(self._runs) and not breach
-        return False
+        return event.type.startswith(OWN)
 
     def _files(self, blob: BlobWritten, *, own: bool) -> Iterator[Match]:
         for entry in self._blobs.get(blob.container, []):

@@ -58,7 +58,7 @@ class Engine:
 
     `runners` gives the code of each kind of step, `cancellers` that which undoes a step that is under way (Done once
     it is undone). `finished` hears of every end, perhaps more than once, before the activity leaves the index of what
-    is unfinished.
+    is unfinished; `told` of every look after which it is held or waits for approval.
     """
 
     def __init__(
@@ -69,12 +69,14 @@ class Engine:
         *,
         cancellers: Mapping[str, StepRunner] | None = None,
         finished: Callable[[Activity], Awaitable[None]] | None = None,
+        told: Callable[[Activity], Awaitable[None]] | None = None,
     ) -> None:
         self._activities = activities
         self._runners = runners
         self._cancellers = cancellers or {}
         self._clock = clock
         self._finished = finished
+        self._told = told
 
     async def look(self, identifier: str, armed_for: str = "") -> None:
         """Do what is due for an activity; `armed_for` is the due time the message was armed for, "" to look at once.
@@ -121,11 +123,7 @@ class Engine:
                 return
             step.detail = answer.detail
             if isinstance(answer, Again):
-                step.state, step.reason = "waiting", answer.reason or step.reason
-                activity.status, activity.reason = answer.status, answer.reason
-                activity.updated, activity.due = now, now + answer.after
-                await self._activities.save(activity, etag)
-                await self._activities.wake(activity.id, answer.after, due_mark(activity.due))
+                await self._wait(activity, etag, step, answer, now)
                 return
             if cancel is not None:
                 step.state, step.ended, step.reason = "failed", now, _said(cancel)
@@ -138,6 +136,15 @@ class Engine:
             if time.monotonic() - began > _LONG_ENOUGH:
                 await self._activities.wake(activity.id, timedelta(0), due_mark(activity.due))
                 return
+
+    async def _wait(self, activity: Activity, etag: str, step: Step, answer: Again, now: datetime) -> None:
+        step.state, step.reason = "waiting", answer.reason or step.reason
+        activity.status, activity.reason = answer.status, answer.reason
+        activity.updated, activity.due = now, now + answer.after
+        await self._activities.save(activity, etag)
+        await self._activities.wake(activity.id, answer.after, due_mark(activity.due))
+        if self._told and answer.status != "running":
+            await self._told(activity)
 
     async def _run(self, activity: Activity, step: Step, now: datetime, runners: Mapping[str, StepRunner]) -> Answer:
         runner = runners.get(step.kind)

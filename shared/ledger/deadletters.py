@@ -1,7 +1,7 @@
 """Dead letters: what could not be delivered, read or worked on ends here, where people see it and can send it again.
 
-Kinds: `event-grid` (Event Grid gave up delivering it), `events` and `work` (poison messages of the hub's queues) and
-`quarantine` (events that could not be read).
+Kinds: `event-grid` (Event Grid gave up delivering it), `events` and `work` (poison messages of the hub's queues),
+`quarantine` (events that could not be read) and `notify` (messages to people that could not be delivered).
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import msgspec
 from shared.ledger.protocol import NotFoundError, Row, Store, Upsert, Value
 from shared.ledger.records import SCHEMA
 
-Kind = Literal["event-grid", "events", "work", "quarantine"]
+Kind = Literal["event-grid", "events", "work", "quarantine", "notify"]
 _PARTITION: Final = "dead"
 _END: Final = 9_999_999_999_999
 
