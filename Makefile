@@ -62,6 +62,7 @@ $(STAMPS)/flights: local/requirements-demo.txt | $(STAMPS)/app
 	@touch $@
 
 cloud: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving $(STAMPS)/flights
+	@:
 
 up: cloud ## starts the laptop cloud and the hub until Ctrl-C (DETACH=1: returns once ready)
 	@$(BIN)/python -m local up $(if $(DETACH),--detach)
