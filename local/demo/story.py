@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ def tell(cloud: Cloud) -> int:
     """Tell the story; 0 only if every part of it came true."""
     began = time.time()
     installing = max(0.0, began - float(os.environ.get("HUB_DEMO_BEGAN") or began))
+    warnings.filterwarnings("ignore", module=r"azure\.ai\.ml.*")
     console = Console()
     telling = Telling(console)
     cloud = replace(cloud, local_dir=cloud.local_dir / "demo")

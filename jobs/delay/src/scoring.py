@@ -20,7 +20,11 @@ ERROR: Final = "error"
 
 @dataclass
 class Scored:
-    """What came of one file. `errors` counts rows without a prediction; `nulls` empty cells of features."""
+    """What came of one file.
+
+    `errors` counts rows that could not be scored, `nulls` rows that came out without a prediction, `empty_cells` those
+    of features that were empty, which the model takes.
+    """
 
     path: str
     sha256: str
@@ -28,6 +32,7 @@ class Scored:
     rows_out: int = 0
     errors: int = 0
     nulls: int = 0
+    empty_cells: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     output: str = ""
     output_sha256: str = ""
@@ -43,7 +48,7 @@ def score_file(model: Any, file: DataFile, folder: Path) -> Scored:
         found.rows_in = found.errors = max(len(lines), 1)
         found.reasons = {str(error): found.errors}
         return found
-    found.rows_in, found.nulls = len(frame), int(frame[list(FEATURES)].isna().sum().sum())
+    found.rows_in, found.empty_cells = len(frame), int(frame[list(FEATURES)].isna().sum().sum())
     predictions, reasons = score_rows(model, frame)
     scored = frame.assign(**{PREDICTION: predictions, ERROR: reasons})
     content = scored.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
@@ -51,6 +56,7 @@ def score_file(model: Any, file: DataFile, folder: Path) -> Scored:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     found.rows_out, found.errors = len(scored), sum(1 for reason in reasons if reason)
+    found.nulls = int(np.isnan(predictions).sum())
     for reason in reasons:
         if reason:
             found.reasons[reason] = found.reasons.get(reason, 0) + 1
