@@ -14,6 +14,7 @@ from shared.automations.loading import Loaded, content_hash, read_frozen
 from shared.ledger.protocol import AlreadyExistsError, Blobs
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_MOST_LOADED = 256
 
 
 class Contents:
@@ -22,6 +23,7 @@ class Contents:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._kept: set[str] = set()
+        self._loaded: dict[str, Loaded] = {}
         self._folder: Path | None = None
         self._lock = asyncio.Lock()
 
@@ -46,9 +48,14 @@ class Contents:
             return folder
 
     async def read(self, content: str) -> Loaded:
-        """Give the automation of a content."""
-        folder = await self.folder(content)
-        return await asyncio.to_thread(read_frozen, folder)
+        """Give the automation of a content; the last ones that were read are kept, for a content never changes."""
+        if content not in self._loaded:
+            folder = await self.folder(content)
+            loaded = await asyncio.to_thread(read_frozen, folder)
+            while len(self._loaded) >= _MOST_LOADED:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[content] = loaded
+        return self._loaded[content]
 
 
 def _name(content: str) -> str:

@@ -60,6 +60,7 @@ class Gatherer:
         try:
             if head.state == "idle":
                 await self._collections.reopen(name, head, etag, self._clock(), self._first(rule))
+                await self._collections.rest(name, head, etag)
             elif head.state == "open":
                 await self._look_at_open(name, head, etag, rule, armed=bool(generation))
             else:

@@ -27,7 +27,7 @@ from shared.intake.ticking import Triggers
 from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections, Member, collection_id
 from shared.ledger.deadletters import DeadLetters
-from shared.ledger.journal import Journal, Part, claim_name
+from shared.ledger.journal import Claimed, Journal, Part, UndecidedError, claim_name
 from shared.ledger.records import Cause, File, Head, Outcome, Taken
 from shared.rulebook import Rulebook
 
@@ -102,7 +102,7 @@ class Intake:
         active = [item for item in items.values() if self._acts(item)]
         settled = [_taken(item, via, _negative(item)) for item in idle]
         known = await self._settle([*settled, *broken], now)
-        claimed = await self._journal.claim([_taken(item, via) for item in active], now)
+        claimed = await self._claim([_taken(item, via) for item in active], now)
         for part, duplicates in ((one.part, one.duplicates) for one in claimed):
             if duplicates:
                 await self._journal.fold(duplicates, now)
@@ -110,6 +110,14 @@ class Intake:
                 await self._decide(part, items)
             known += len(duplicates)
         return Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
+
+    async def _claim(self, events: list[Taken], now: datetime) -> list[Claimed]:
+        try:
+            return await self._journal.claim(events, now)
+        except UndecidedError:
+            if not await self.sweep(now):
+                raise
+        return await self._journal.claim(events, now)
 
     async def _settle(self, events: Sequence[Taken], now: datetime) -> int:
         if not events:

@@ -223,6 +223,16 @@ class Collections:
         if (await self.gathered(name, head.generation)).first is not None:
             await self._open(name, msgspec.structs.replace(head, state="open", opened=now), etag, first_look)
 
+    async def rest(self, name: str, head: Head, etag: str) -> None:
+        """Take an idle collection that holds nothing out of the index: a crash has left it there.
+
+        The head is written first, so that a writer who opens it at this moment enters it anew. Raises ChangedError.
+        """
+        entry = await self._unfinished.get("collection", name)
+        if entry and (await self.gathered(name, head.generation)).first is None:
+            await self._write(name, head, etag)
+            await self._unfinished.remove(entry)
+
     async def rewrite(self, name: str, head: Head, etag: str) -> None:
         """Write the head over the one that was read with `etag`. Raises ChangedError."""
         await self._write(name, head, etag)

@@ -138,6 +138,8 @@ class Journal:
             try:
                 await self._table.apply([*claims, Insert(row)])
             except AlreadyExistsError:
+                if await self._wrote(shard, fresh[0], part):
+                    return Claimed(part, duplicates)
                 known = await asyncio.gather(*(self._known(shard, event, now) for event in fresh))
                 if not any(known):
                     continue  # the row that was in the way has been dropped by retention meanwhile
@@ -146,6 +148,11 @@ class Journal:
             else:
                 return Claimed(part, duplicates)
         return Claimed(None, duplicates)
+
+    async def _wrote(self, shard: str, event: Taken, part: Part) -> bool:
+        """Tell whether what is in the way is this very part: its answer was lost, and the client asked again."""
+        row = await self._table.get(shard, _claim_key(event.claim))
+        return row is not None and row.cells["part"] == part.key
 
     async def _known(self, shard: str, event: Taken, now: datetime) -> bool:
         row = await self._table.get(shard, _claim_key(event.claim))
