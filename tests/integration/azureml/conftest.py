@@ -101,6 +101,9 @@ def ml(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> Any:
     """MLClient as a person makes it: nothing but environment variables tells it of the laptop."""
     for key, value in client_environment(laptop.cloud).items():
         monkeypatch.setenv(key, value)
+    # azure-ai-ml names its cloud in the environment: no process that a later test starts may inherit it.
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
     from azure.ai.ml import MLClient
     from azure.ai.ml.constants._endpoint import EndpointInvokeFields
     from azure.identity import DefaultAzureCredential
