@@ -9,7 +9,7 @@ BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup cloud up down demo test chaos lint format schema package lock clean
+.PHONY: help setup cloud up down demo test chaos bench lint format schema package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -81,6 +81,10 @@ test: ## runs all tests, WORKERS (2) at a time
 chaos: ## crashes, outages and backlogs through the whole cloud, with their real waits
 	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
 	@HUB_BACKLOG_SECONDS=180 $(BIN)/python -m pytest tests/e2e
+
+bench: ## measures, beside a peer or a floor; BENCH="proxy host" chooses, the figures go to out/bench.json
+	@$(MAKE) --no-print-directory -j3 cloud
+	@$(BIN)/python -m bench $(BENCH)
 
 schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
 	@mkdir -p schema

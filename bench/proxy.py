@@ -1,11 +1,10 @@
 """What the blob endpoint costs: the same requests to it and to bare Azurite behind it, turn by turn.
 
-`python -m bench.proxy` starts both by itself; `measure(cloud)` uses those of a running cloud. The clients are plain
+`figures()` starts both by itself; `measure(cloud)` uses those of a running cloud. The clients are plain
 sockets, so that they cost little; small writes raise their events, which go to a queue as in the real cloud.
 """
 
 import asyncio
-import json
 import shutil
 import statistics
 import sys
@@ -13,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,6 +19,7 @@ from typing import Final
 import aiohttp
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
+from bench.figures import Figure
 from local import azurite
 from local.config import AZURITE_KEY, HUB_ACCOUNT, LANDING_ACCOUNT, Cloud
 from local.ports import free_base, is_free
@@ -28,37 +27,31 @@ from local.process import spawn, stop
 from local.provision import provision
 
 CLIENTS: Final = 8
-ROUNDS: Final = 15
+SHARE: Final = 0.8
+"""What the blob endpoint should reach of bare Azurite."""
+ROUNDS: Final = 7
 SMALL: Final = 160
 """Requests of a round: few, so that both meet the same moments of a machine that others use too."""
 LARGE: Final = 32 * 1024 * 1024
 _TIMEOUT: Final = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Medians of the rounds, requests a second (or MB a second), and their ratio."""
-
-    name: str
-    azurite: float
-    proxy: float
-
-    @property
-    def ratio(self) -> float:
-        """The proxy's share of bare Azurite."""
-        return self.proxy / self.azurite
+def figures() -> Iterator[Figure]:
+    """Start Azurite with Event Grid before it, and measure both."""
+    with running() as cloud:
+        yield from asyncio.run(measure(cloud))
 
 
 async def measure(cloud: Cloud, rounds: int = ROUNDS) -> list[Figure]:
-    """Measure a running cloud; its landing container gets some thousand small blobs."""
+    """Measure a running cloud, whose landing container gets small blobs; the median of the rounds counts."""
     quiet, loud = _target(HUB_ACCOUNT, "hub-dead-letters"), _target(LANDING_ACCOUNT, "landing")
     work: list[tuple[str, Callable[[int, str], Awaitable[float]]]] = [
         ("small writes, one client", lambda port, name: _small(port, quiet, f"{name}/a", 1, write=True)),
         ("small writes", lambda port, name: _small(port, quiet, f"{name}/b", CLIENTS, write=True)),
         ("small writes that raise events", lambda port, name: _small(port, loud, f"{name}/b", CLIENTS, write=True)),
         ("small reads", lambda port, name: _small(port, loud, f"{name}/b", CLIENTS, write=False)),
-        ("large writes, MB", lambda port, name: _large(port, quiet, name, write=True)),
-        ("large reads, MB", lambda port, name: _large(port, quiet, name, write=False)),
+        ("large writes in MB/s", lambda port, name: _large(port, quiet, name, write=True)),
+        ("large reads in MB/s", lambda port, name: _large(port, quiet, name, write=False)),
     ]
     found = []
     for name, run in work:
@@ -69,13 +62,9 @@ async def measure(cloud: Cloud, rounds: int = ROUNDS) -> list[Figure]:
                 if number:  # the first round only warms up
                     figures[port].append(rate)
                 await _delivered(cloud)
-        found.append(
-            Figure(
-                name,
-                statistics.median(figures[cloud.azurite_blob_port]),
-                statistics.median(figures[cloud.blob_port]),
-            )
-        )
+        what, _, unit = name.partition(" in ")
+        bare, proxy = (statistics.median(figures[port]) for port in (cloud.azurite_blob_port, cloud.blob_port))
+        found.append(Figure(f"blob endpoint: {what}", proxy, unit or "/s", "bare Azurite", bare, least=SHARE))
     return found
 
 
@@ -181,15 +170,3 @@ def _wait(port: int, log: Path) -> None:
         if time.monotonic() > end:
             raise RuntimeError(f"nothing listens on {port} after 30 s: {log.read_text()[-500:]}")
         time.sleep(0.05)
-
-
-def main() -> int:
-    """Measure and print, one JSON object a line."""
-    with running() as cloud:
-        for figure in asyncio.run(measure(cloud)):
-            print(json.dumps({**asdict(figure), "ratio": round(figure.ratio, 3)}), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
