@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from shared.api import reading
 from shared.api.models import AutomationView, CollectionView, DeadLetterView, HoldView, Page, Status
 from shared.dashboard.asking import Desk
+from shared.dashboard.telling import Shown, channels
 from shared.dashboard.wording import length
 from shared.ledger.records import Activity
 
@@ -36,7 +37,7 @@ class Need:
 
 async def now(desk: Desk) -> dict[str, Any]:
     """Give all that the first screen shows."""
-    (day, capped), (status, holds, gathering, letters, rules) = await asyncio.gather(
+    (day, capped), (status, holds, gathering, letters, rules), told = await asyncio.gather(
         _last_day(desk),
         asyncio.gather(
             desk.ask("status", Status),
@@ -45,6 +46,7 @@ async def now(desk: Desk) -> dict[str, Any]:
             desk.ask("dead_letters", Page[DeadLetterView], query={"limit": "50"}),
             desk.ask("automations", Page[AutomationView]),
         ),
+        channels(desk),
     )
     unfinished = await reading.unfinished(desk.hub)
     waiting = [one for one in unfinished if one.status == "waiting-approval"]
@@ -54,6 +56,7 @@ async def now(desk: Desk) -> dict[str, Any]:
         *_of_hub(status, desk),
         *(_need_of_activity("bad", "failed", one) for one in failed[:_SHOWN]),
         *_of_letters(fresh),
+        *(_of_channel(one) for one in told if one.late),
         *(_need_of_activity("ask", "waits for approval", one) for one in waiting),
         *(_of_hold(one) for one in holds.items[:_SHOWN]),
     ]
@@ -150,6 +153,14 @@ def _of_letters(fresh: list[DeadLetterView]) -> list[Need]:
         return []
     what = "1 dead letter" if len(fresh) == 1 else f"{len(fresh)} dead letters"
     return [Need("bad", f"{what} since yesterday", fresh[0].reason, "/dead-letters", fresh[0].at)]
+
+
+def _of_channel(one: Shown) -> Need:
+    head, waiting = one.state.head, one.state.pending
+    why = one.channel.problem or head.last_problem
+    if waiting:
+        why += f"; {waiting} wait, and are tried again"
+    return Need("bad", f"Channel {one.channel.name} is not told", why, "/notifications", head.last_problem_at)
 
 
 def _need_of_activity(grade: Grade, verb: str, activity: Activity) -> Need:

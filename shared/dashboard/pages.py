@@ -18,7 +18,7 @@ from shared.api.models import (
 )
 from shared.api.problems import ProblemError
 from shared.api.table import ROUTES
-from shared.dashboard import now, serving, timeline
+from shared.dashboard import drifting, now, serving, telling, timeline
 from shared.dashboard.asking import Desk
 from shared.dashboard.sessions import Session
 from shared.ledger.records import ActivityStatus
@@ -175,6 +175,16 @@ async def receipt(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
     return Shown("receipt.html", "models", f"{found.model} {found.version}", {"receipt": found})
 
 
+async def drift(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """What monitors found, and what it deserved."""
+    return Shown("drift.html", "drift", "Drift", {"items": await drifting.monitors(desk)})
+
+
+async def notifications(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """Who is told, and what did not reach them."""
+    return Shown("notifications.html", "notifications", "Notifications", {"items": await telling.channels(desk)})
+
+
 async def audit(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
     """Who did what."""
     asked = _some(query, "token")
@@ -206,6 +216,8 @@ _ALL: Final[tuple[tuple[str, str, Maker], ...]] = (
     ("endpoints", "endpoints", endpoints),
     ("models", "receipt", models),
     (r"models/([^/]+)/versions/([^/]+)", "receipt", receipt),
+    ("drift", "activities", drift),
+    ("notifications", "dead_letters", notifications),
     ("audit", "audit", audit),
 )
 

@@ -2,37 +2,43 @@
 
 from typing import Any, Final
 
-from shared.api.models import ActivityView, EndpointShown, Page
+from shared.api.models import ActivityView, AuditView, EndpointShown, Page
 from shared.dashboard.asking import Desk
-from shared.dashboard.timeline import moments
+from shared.dashboard.traffic import moments, picture
 
 _LOOKED_AT: Final = "200"
 _RELEASES: Final = 3
 
 
 async def endpoints(desk: Desk) -> list[dict[str, Any]]:
-    """Give the endpoints with the last releases to each, the newest first."""
+    """Give the endpoints with the last releases to each, the newest first, and who went back by hand since."""
     found = await desk.ask("endpoints", Page[EndpointShown])
     recent = (await desk.ask("activities", Page[ActivityView], query={"limit": _LOOKED_AT})).items
-    return [
-        {
-            "endpoint": one,
-            "releases": [release for release in map(_release, recent) if release.get("on") == one.name][:_RELEASES],
-        }
-        for one in found.items
-    ]
+    audit = await desk.ask("audit", Page[AuditView], query={"limit": _LOOKED_AT}) if desk.may("audit") else None
+    shown = []
+    for one in found.items:
+        releases = [release for release in (_release(each, desk) for each in recent) if release.get("on") == one.name]
+        backs = [
+            entry
+            for entry in (audit.items if audit else [])
+            if entry.what == "rollback" and entry.subject == f"endpoint/{one.name}"
+        ]
+        shown.append({"endpoint": one, "releases": releases[:_RELEASES], "backs": backs[:_RELEASES]})
+    return shown
 
 
-def _release(activity: ActivityView) -> dict[str, Any]:
+def _release(activity: ActivityView, desk: Desk) -> dict[str, Any]:
     for step in activity.steps:
         if step.kind == "rollout" and step.detail.get("endpoint"):
             detail = step.detail
+            history = moments(detail)
             return {
                 "on": str(detail["endpoint"]),
                 "activity": activity,
                 "deployment": str(detail.get("deployment") or ""),
                 "reason": step.reason or activity.reason,
-                "history": moments(detail),
+                "history": history,
+                "picture": picture(history, desk.now, open_end=step.state in {"running", "waiting"}),
             }
     return {}
 

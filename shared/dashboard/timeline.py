@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.api.models import ActivityView, ActView, StepView
-from shared.dashboard.wording import plain
+from shared.dashboard.drifting import picture as drift_picture
+from shared.dashboard.traffic import moments, picture
 
 _ICONS: Final = {
     "done": "✓",
@@ -43,6 +44,7 @@ def story(activity: ActivityView, now: datetime) -> dict[str, Any]:
 def _step(step: StepView, activity: ActivityView, now: datetime) -> dict[str, Any]:
     ended = step.ended or (now if step.state in {"running", "waiting"} else None)
     numbers = _numbers(step.detail.get("metrics"))
+    history, evidence = moments(step.detail), step.detail.get("evidence")
     return {
         "name": step.name,
         "kind": step.kind,
@@ -55,9 +57,11 @@ def _step(step: StepView, activity: ActivityView, now: datetime) -> dict[str, An
         "facts": _facts(step.detail),
         "metrics": [one for one in numbers if "." not in one[0]],
         "slices": [one for one in numbers if "." in one[0]],
-        "gates": _gates(step.detail.get("evidence")),
+        "gates": _gates(evidence),
         "guards": [guard for guard in _dicts(step.detail.get("guards")) if guard.get("holds")],
-        "history": moments(step.detail),
+        "history": history,
+        "picture": picture(history, now, open_end=step.state in {"running", "waiting"}) if history else None,
+        "drift": drift_picture(evidence) if isinstance(evidence, dict) and "windows" in evidence else None,
     }
 
 
@@ -81,39 +85,12 @@ def _gates(evidence: Any) -> list[dict[str, Any]]:
     return [
         {
             "gate": str(gate.get("gate") or gate.get("kind") or gate.get("name") or ""),
-            "verdict": str(gate.get("verdict") or ""),
+            "result": str(gate.get("result") or ""),
             "reason": str(gate.get("reason") or ""),
             "evidence": gate.get("evidence"),
         }
         for gate in _dicts(evidence)
     ]
-
-
-def moments(detail: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the history of a rollout: when, what was decided and why, and the traffic at that moment."""
-    return [_moment(entry) for entry in _dicts(detail.get("history"))]
-
-
-def _moment(entry: dict[str, Any]) -> dict[str, Any]:
-    finding = entry.get("finding")
-    return {
-        "at": plain(entry.get("at")),
-        "act": str(entry.get("act") or ""),
-        "reason": str(entry.get("reason") or ""),
-        "traffic": str(entry.get("traffic") or ""),
-        "shares": shares(str(entry.get("traffic") or "")),
-        "finding": finding if isinstance(finding, dict) else None,
-    }
-
-
-def shares(traffic: str) -> list[tuple[str, int]]:
-    """Read `blue 90%, green 10%, green mirrors 20%` into live shares by deployment; mirrored requests are no share."""
-    found: list[tuple[str, int]] = []
-    for part in traffic.split(", "):
-        name, _, share = part.rpartition(" ")
-        if name and not name.endswith(" mirrors") and share.endswith("%") and share[:-1].isdecimal():
-            found.append((name, int(share[:-1])))
-    return found
 
 
 def _model(activity: ActivityView) -> tuple[str, str] | None:

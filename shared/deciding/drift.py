@@ -12,6 +12,8 @@ from shared.deciding.wording import moment, number, percent
 Severity = Literal["none", "minor", "major", "performance"]
 Outcome = Literal["ignore", "notify", "shadow-train", "retrain"]
 _RANK: Final = {"none": 0, "minor": 1, "major": 2}
+_MOST_SHOWN: Final = 12
+"""Features of a window that its evidence names with their distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class _Look:
             "seasonal": list(self.seasonal),
             "missing": list(self.missing),
             "unreadable": self.unreadable,
+            "features": self._features(),
             "performance": {
                 "metric": performance.metric,
                 "value": _finite(performance.value),
@@ -173,6 +176,17 @@ class _Look:
             if performance
             else None,
         }
+
+    def _features(self) -> list[dict[str, Any]]:
+        """Give the features that are farthest from their reference: how many times their threshold, and their share."""
+        weights = _weights(self.window.features)
+        found: list[tuple[float, str]] = []
+        for one in self.window.features:
+            score, threshold = _finite(one.score), _finite(one.threshold)
+            times = _finite(score / threshold) if score is not None and threshold else None
+            if times is not None:
+                found.append((-times, one.name))
+        return [{"name": name, "times": -times, "share": weights[name]} for times, name in sorted(found)[:_MOST_SHOWN]]
 
 
 def _look(rule: Rule, window: Window) -> _Look:

@@ -94,7 +94,7 @@ class Sender:
         bodies: dict[str, Any] = {"teams": teams, "slack": slack, "webhook": webhook}
         body = msgspec.json.encode(bodies[channel.kind](told))
         secret = channel.secret if channel.kind == "webhook" else ""
-        await post(channel.url, body, number=number, secret=secret, loopback=True)
+        await post(channel.url, body, number=number, secret=secret, loopback=self._settings.loopback_webhooks)
 
     async def _publish(self, channel: Channel, told: Sequence[Told]) -> None:
         from azure.core.credentials import AzureKeyCredential

@@ -242,7 +242,8 @@ async def test_endpoints_show_traffic_and_analysis_and_can_go_back(desk_of: Any,
     page = await browser.get("endpoints")
     assert "release under way" in page.text
     assert 'class="share c' in page.text
-    assert "SetTraffic" in page.text
+    assert "traffic is set" in page.text
+    assert 'aria-label="Traffic over time by deployment"' in page.text
     assert "10 %" in page.text
     answer = await browser.act("roll-back", "delay", reason="people complain", back="endpoints")
     assert answer.headers["Location"].endswith("endpoints?did=roll-back")
