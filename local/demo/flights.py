@@ -66,11 +66,29 @@ def corrupt_labels(files: Iterable[tuple[str, bytes]], share: float = 0.8, seed:
     return spoiled
 
 
-def live_rows(name: str, count: int, seed: int = 3) -> list[dict[str, str]]:
-    """Give flights as a caller of the endpoint knows them before departure, at random from a month."""
-    rows = [row for day in days(name) for found in flights_by_day(name)[day].values() for row in found]
+def live_rows(name: str, count: int, known: Sequence[str] = (), seed: int = 3) -> list[dict[str, str]]:
+    """Give flights as a caller of the endpoint knows them before departure, at random from a month.
+
+    `known` are months: only destinations that they have, too.
+    """
+    destinations = {row["dest"] for month in known for row in _rows(month)}
+    rows = [row for row in _rows(name) if not known or row["dest"] in destinations]
+    return _live(rows, count, seed)
+
+
+def new_destinations(name: str, known: Sequence[str], count: int, seed: int = 4) -> list[dict[str, str]]:
+    """Give such flights of a month to destinations that the months of `known` do not have."""
+    destinations = {row["dest"] for month in known for row in _rows(month)}
+    return _live([row for row in _rows(name) if row["dest"] not in destinations], count, seed)
+
+
+def _live(rows: Sequence[Row], count: int, seed: int) -> list[dict[str, str]]:
     chosen = random.Random(seed).choices(rows, k=count)  # noqa: S311 (a sample, no secret)
     return [{name: row[name] for name in (*KNOWN, *WEATHER)} for row in chosen]
+
+
+def _rows(name: str) -> list[Row]:
+    return [row for day in days(name) for found in flights_by_day(day[:7])[day].values() for row in found]
 
 
 def _days(name: str, only: Sequence[str] | None) -> list[str]:

@@ -1,6 +1,7 @@
 """Point 4 of the story: a registered model is released, first at once, then by steps under real requests."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -43,8 +44,14 @@ def of_version(hub: HubClient, version: str) -> dict[str, Any] | None:
     return None
 
 
-def watch(telling: Telling, hub: HubClient, version: str, seconds: float = 420) -> dict[str, Any]:
-    """Watch a release to its end; give its activity."""
+def watch(
+    telling: Telling,
+    hub: HubClient,
+    version: str,
+    seconds: float = 420,
+    on_look: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Watch a release to its end; give its activity. `on_look` is told what it is doing each time."""
 
     def ended() -> tuple[Any, str]:
         activity = of_version(hub, version)
@@ -52,6 +59,7 @@ def watch(telling: Telling, hub: HubClient, version: str, seconds: float = 420) 
             return None, "the registration is on its way"
         step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
         text = f"{step['name']}: {activity['reason'] or step['state']}" if step else activity["status"]
+        on_look(text)
         return (activity if activity["status"] in ENDED else None), text
 
     found: dict[str, Any] = telling.watch(f"the release of version {version[:15]}…", ended, seconds)

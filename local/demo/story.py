@@ -1,5 +1,6 @@
 """Tells the story from its beginning to its end, in a cloud of its own, and writes the report."""
 
+import logging
 import os
 import sys
 import time
@@ -29,6 +30,7 @@ def tell(cloud: Cloud) -> int:
     began = time.time()
     installing = max(0.0, began - float(os.environ.get("HUB_DEMO_BEGAN") or began))
     warnings.filterwarnings("ignore", module=r"azure\.ai\.ml.*")
+    logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     console = Console()
     telling = Telling(console)
     cloud = replace(cloud, local_dir=cloud.local_dir / "demo")
@@ -62,14 +64,15 @@ def _story(telling: Telling, cloud: Cloud) -> None:
     trained = burst.train(telling, cloud, hub, activity, landed)
     release.first(telling, cloud, hub, release.step(trained, "register")["version"])
     worse.refused(telling, cloud, hub, SECOND_MONTH)
-    with Load(cloud, release.ENDPOINT, flights.live_rows(SUMMER, 2000)) as load:
+    known = (FIRST_MONTH, SECOND_MONTH)
+    with Load(cloud, release.ENDPOINT, flights.live_rows(SUMMER, 2000, known)) as load:
         title = f"The flights of {SECOND_MONTH} land again, mended: the newest content of each file counts"
         second = burst.month(telling, cloud, hub, SECOND_MONTH, list(flights.month(SECOND_MONTH)), title)
         title = "A better model: shadow, canary, full"
         release.by_steps(telling, hub, load, release.step(second, "register")["version"], "4b", title)
         days = flights.days(SUMMER)
         folders = [loop.score(telling, cloud, hub, SUMMER, part) for part in (days[:4], days[4:8])]
-        worse.broken(telling, cloud, hub, load)
+        worse.broken(telling, cloud, hub, load, flights.new_destinations(SUMMER, known, 200))
         third = burst.month(telling, cloud, hub, SUMMER, list(flights.month(SUMMER)))
         loop.drift(telling, cloud, hub, SUMMER, folders)
         title = "The model that knows the summer is released"

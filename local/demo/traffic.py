@@ -69,8 +69,9 @@ class Load:
         while not self._stop.is_set():
             await asyncio.sleep(max(0.0, following - time.monotonic()))
             following = max(following + gap, time.monotonic())
-            first = index * self.rows_a_request % (len(self.rows) - self.rows_a_request)
-            body = {"input_data": self.rows[first : first + self.rows_a_request]}
+            rows = self.rows
+            first = index * self.rows_a_request % (len(rows) - self.rows_a_request)
+            body = {"input_data": rows[first : first + self.rows_a_request]}
             index += _WORKERS
             self.answers.append(await self._one(session, uri, body))
 
