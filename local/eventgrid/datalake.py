@@ -15,13 +15,15 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from local.config import ACCOUNTS
 from local.eventgrid.framing import Request
-from local.eventgrid.operations import CREATED, Looked, Write, account_of
+from local.eventgrid.operations import CREATED, DIRECTORY_CREATED, Looked, Write, account_of
 from local.eventgrid.storage import shared_key, signed
 
-DIRECTORY_CREATED: Final = "Microsoft.Storage.DirectoryCreated"
 _ID: Final = re.compile(r"<Block><Name>([^<]+)</Name>")
 _KEPT: Final = ("if-match", "if-none-match", "x-ms-lease-id", "x-ms-client-request-id")
-_OWN: Final = frozenset({"resource", "action", "position", "close", "retainUncommittedData", "flush", "mode"})
+_KINDS: Final = frozenset({"file", "directory", "append", "flush", "rename", "remove"})
+_OWN: Final = frozenset(
+    {"resource", "action", "position", "close", "retainUncommittedData", "flush", "mode", "recursive", "paginated"}
+)
 
 
 class RefusedError(Exception):
@@ -34,7 +36,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PathRequest:
-    """A request to the Data Lake interface: `kind` is file, directory, append or flush."""
+    """A request to the Data Lake interface: `kind` is file, directory, append, flush, rename or remove (a folder)."""
 
     kind: str
     account: str
@@ -43,6 +45,8 @@ class PathRequest:
     close: bool = False
     rest: str = ""
     """What is left of the query: a SAS."""
+    source: str = ""
+    """For a rename, the raw path of what is renamed, its SAS included."""
 
     @property
     def status(self) -> int:
@@ -52,13 +56,18 @@ class PathRequest:
 
 def path_request(request: Request) -> PathRequest | None:
     """Tell what a request asks of the Data Lake interface; None for all others. Raises RefusedError."""
-    wanted = {"PUT": "resource=", "PATCH": "action="}.get(request.method)
-    if wanted is None or wanted not in request.target:
+    source = request.headers.get("x-ms-rename-source", "") if request.method == "PUT" else ""
+    wanted = {"PUT": "resource=", "PATCH": "action=", "DELETE": "recursive="}.get(request.method)
+    if wanted is None or not (source or wanted in request.target):
         return None
     path, _, query = request.target.partition("?")
     given = dict(parse_qsl(query, keep_blank_values=True))
     kind = given.get("resource" if request.method == "PUT" else "action", "")
-    if kind not in {"file", "directory", "append", "flush"} or given.get("flush") == "true":
+    if source:
+        kind = "rename"
+    elif request.method == "DELETE":
+        kind = "remove" if given["recursive"].lower() == "true" else ""
+    if kind not in _KINDS or given.get("flush") == "true":
         return None
     account = account_of(request.target)
     if account not in ACCOUNTS or path.count("/") < 3:
@@ -68,7 +77,8 @@ def path_request(request: Request) -> PathRequest | None:
     position = given.get("position", "0")
     if not position.isdigit():
         raise RefusedError(400, f"position is {position!r}: a number of bytes was expected")
-    return PathRequest(kind, account, path, int(position), given.get("close", "").lower() == "true", rest)
+    close = given.get("close", "").lower() == "true"
+    return PathRequest(kind, account, path, int(position), close, rest, f"/{account}{source}" if source else "")
 
 
 def _check_signature(request: Request, account: str, path: str, query: dict[str, str]) -> None:

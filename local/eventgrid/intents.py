@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.eventgrid.framing import Response
-from local.eventgrid.operations import CREATED, DELETED, Looked, Write, looked
+from local.eventgrid.operations import CREATED, DELETED, DIRECTORY_RENAMED, RENAMED, Looked, Write, looked
 
 _ROLL: Final = 256 * 1024
 """Bytes after which the file begins anew, when nothing is open."""
@@ -86,6 +86,12 @@ class Intents:
             done = Response(200, headers, b"")
             if write.type == CREATED and looks and _is_new(response, given["at"]) and not known(_etag(response)):
                 found.append((number, write, done, looks))
+            elif write.type in {RENAMED, DIRECTORY_RENAMED} and looks and _is_new(response, given["at"]):
+                source = await head(write.account, write.source)
+                if looked(source) is None:
+                    found.append((number, write, done, looks))
+                else:
+                    self.end(number)
             elif write.type == DELETED and looks is None and given["existed"]:
                 found.append((number, write, done, Looked(write.content_type, 0, write.blob_type)))
             else:

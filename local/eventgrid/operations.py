@@ -15,6 +15,12 @@ from local.eventgrid.framing import Request, Response
 CREATED: Final = "Microsoft.Storage.BlobCreated"
 DELETED: Final = "Microsoft.Storage.BlobDeleted"
 TIER_CHANGED: Final = "Microsoft.Storage.BlobTierChanged"
+RENAMED: Final = "Microsoft.Storage.BlobRenamed"
+DIRECTORY_CREATED: Final = "Microsoft.Storage.DirectoryCreated"
+DIRECTORY_DELETED: Final = "Microsoft.Storage.DirectoryDeleted"
+DIRECTORY_RENAMED: Final = "Microsoft.Storage.DirectoryRenamed"
+_MOVED: Final = frozenset({RENAMED, DIRECTORY_RENAMED})
+_DIRECTORIES: Final = frozenset({DIRECTORY_CREATED, DIRECTORY_DELETED})
 _DEFAULT_TYPE: Final = "application/octet-stream"
 
 
@@ -39,6 +45,8 @@ class Write:
     data_version: str = ""
     offset: int | None = None
     """Data Lake only: where the writer of the file was when it ended."""
+    source: str = ""
+    """Data Lake only: the raw path from which a file or folder was renamed."""
 
     @property
     def path(self) -> str:
@@ -97,14 +105,17 @@ def _write(request: Request, account: str, container: str, blob: str, query: Map
 
     if request.method == "DELETE":
         only_snapshots = headers.get("x-ms-delete-snapshots", "").lower() == "only"
-        if comp or "snapshot" in query or "versionid" in query or only_snapshots:
+        of_folder = query.get("recursive", "").lower() == "true"
+        if comp or "snapshot" in query or "versionid" in query or only_snapshots or of_folder:
             return None
+        if headers.get("accept", "") == "application/json":  # so the Data Lake clients ask, and only they
+            return replace(write("DeleteFile", DELETED, "before"), data_version="2")
         return write("DeleteBlob", DELETED, "before")
     if comp == "blocklist":
         return write("PutBlockList", CREATED, "after")
     if comp == "tier":
         return write("SetBlobTier", TIER_CHANGED, "after")
-    if comp or "restype" in query or "resource" in query:
+    if comp or "restype" in query or "resource" in query or "x-ms-rename-source" in headers:
         return None
     if headers.get("x-ms-copy-source"):
         return write("PutBlob" if kind else "CopyBlob", CREATED, "after")
@@ -130,16 +141,21 @@ def event_of(
     if write.client_request_id:
         data["clientRequestId"] = write.client_request_id
     data["requestId"] = response.headers.get("x-ms-request-id", str(uuid.uuid4()))
-    if write.type not in {DELETED, TIER_CHANGED}:
+    if write.type in _MOVED:
+        data["destinationUrl"], data["sourceUrl"] = f"{endpoint}{write.path}", f"{endpoint}{write.source}"
+    elif write.type not in {DELETED, TIER_CHANGED, DIRECTORY_DELETED}:
         data["eTag"] = response.headers.get("etag", "").strip('"')
-    if write.api != "CreateDirectory":
+    if write.type not in _MOVED | _DIRECTORIES:
         data["contentType"] = looks.content_type
         if write.type != DELETED:
             data["contentLength"] = looks.content_length
         if write.offset is not None:
             data["contentOffset"] = write.offset
         data["blobType"] = looks.blob_type
-    data["url"] = f"{endpoint}{write.path}"
+    if write.type not in _MOVED:
+        data["url"] = f"{endpoint}{write.path}"
+    if write.type == DIRECTORY_DELETED:
+        data["recursive"] = "true"
     data["sequencer"] = f"{sequence:048x}"
     data["storageDiagnostics"] = {"batchId": str(uuid.uuid4())}
     return {

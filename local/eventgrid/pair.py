@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from local.eventgrid.channel import Channel
 from local.eventgrid.framing import Body, FramingError, Request, Response, read_response, stays_open
 from local.eventgrid.operations import Looked, looked
-from local.eventgrid.storage import signed
+from local.eventgrid.storage import VERSION, signed
 
 PATIENCE: Final = 300.0
 """Seconds without a byte after which an exchange is given up."""
@@ -32,7 +33,7 @@ class Pair:
 
     def __init__(self, client: Channel, port: int) -> None:
         self.client = client
-        self._port = port
+        self.port = port
         self._upstream: Channel | None = None
 
     async def request_head(self) -> bytes:
@@ -51,7 +52,7 @@ class Pair:
             loop = asyncio.get_running_loop()
             async with asyncio.timeout(CONNECT):
                 _, self._upstream = await loop.create_connection(
-                    lambda: Channel(self.client.wake), "127.0.0.1", self._port
+                    lambda: Channel(self.client.wake), "127.0.0.1", self.port
                 )
         return self._upstream
 
@@ -174,13 +175,28 @@ class Pair:
         response, _ = await self.ask("HEAD", account, path, {})
         return looked(response)
 
-    async def ask(self, method: str, account: str, path: str, query: Mapping[str, str]) -> tuple[Response, bytes]:
-        """Ask Azurite something, signed with the public key, over the same connection; the body is as it was framed."""
+    async def ask(
+        self,
+        method: str,
+        account: str,
+        path: str,
+        query: Mapping[str, str],
+        more: Mapping[str, str] | None = None,
+        sas: str = "",
+    ) -> tuple[Response, bytes]:
+        """Ask Azurite something over the same connection; the body is as it was framed.
+
+        It is signed with the public key, or shows the client's own signature `sas`; `more` are further headers.
+        """
         upstream = await self.upstream()
-        headers = signed(method, account, path, query)
+        given = {"x-ms-version": VERSION, **(more or {})} if sas else signed(method, account, path, query, more)
+        headers = {**given, "content-length": "0"} if method == "PUT" else given
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        target = path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
-        raw = f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\n{lines}\r\n".encode()
+        asked = "&".join(
+            [*(f"{name}={quote(value, safe='')}" for name, value in query.items()), *([sas] if sas else [])]
+        )
+        target = f"{path}?{asked}" if asked else path
+        raw = f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\n{lines}\r\n".encode()
         upstream.write(raw)
         response = await self.response(upstream)
         return response, await self.whole(Request(method, target, {}, raw), upstream, response)
@@ -208,6 +224,8 @@ async def refuse(client: Channel, request: Request, body: Body, status: int, rea
 
 _CODES: Final = {
     400: "InvalidInput",
+    403: "AuthenticationFailed",
+    404: "PathNotFound",
     408: "OperationTimedOut",
     409: "Conflict",
     412: "ConditionNotMet",

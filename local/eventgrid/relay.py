@@ -16,6 +16,7 @@ from local.eventgrid.datalake import PathRequest, RefusedError, append, create, 
 from local.eventgrid.faults import Faults
 from local.eventgrid.framing import Body, FramingError, Request, Response, read_request, stays_open, told
 from local.eventgrid.journal import JournalError
+from local.eventgrid.moving import MOVES, check, move, paths
 from local.eventgrid.operations import Looked, Write, account_of, write_of
 from local.eventgrid.pair import GoneError, Pair, answer, refuse
 
@@ -153,6 +154,8 @@ class Relay:
 
     async def _path(self, pair: Pair, request: Request, body: Body, asked: PathRequest, lost: bool) -> bool:
         """Answer a request to the Data Lake interface with the blob operation that does it."""
+        if asked.kind in MOVES:
+            return await self._move(pair, request, asked, lost)
         if asked.kind == "flush":
             found = await pair.look(asked.account, asked.path)
             query = {"comp": "blocklist", "blocklisttype": "all"}
@@ -198,6 +201,24 @@ class Relay:
             done.give()
             head = told(response, status) if status else response.raw
             return await self._tell(pair, [event], done, b"" if lost else head + content, response)
+
+    async def _move(self, pair: Pair, request: Request, asked: PathRequest, lost: bool) -> bool:
+        """Rename or remove a file or folder; its events are those of the whole."""
+        with _Doing(self._turns, self._recorder) as done:
+            for path in paths(asked):
+                await done.turn(path)
+            write = await check(pair, asked, request)
+            raises = asked.account in self._recorder.accounts
+            if raises:
+                done.begin(write, existed=True)
+            try:
+                response = await move(pair, asked, write)
+            except RefusedError:
+                done.end()
+                raise
+            events = [self._recorder.event(write, response, None, 0)] if raises else []
+            done.give()
+            return await self._tell(pair, events, done, b"" if lost else response.raw, response)
 
     async def _batch(self, pair: Pair, request: Request, lost: bool) -> bool:
         """Pass a batch on as a whole: its deletions and tier changes take their turns together."""

@@ -1,10 +1,12 @@
 """The unmodified azure-storage-file-datalake client creates, appends and flushes, and the pairs of events come out."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import HttpResponseError
-from azure.storage.filedatalake import ContentSettings
+from azure.storage.filedatalake import ContentSettings, ResourceTypes, generate_account_sas
 from azure.storage.filedatalake.aio import DataLakeServiceClient, FileSystemClient
 
 from local.config import AZURITE_KEY, LANDING_ACCOUNT, Cloud
@@ -92,3 +94,88 @@ async def test_a_wrong_signature_is_refused(serve: Serve, storage_cloud: Cloud) 
         with pytest.raises(HttpResponseError) as caught:
             await service.get_file_client("landing", "forged").create_file()
     assert caught.value.status_code == 403
+
+
+async def test_a_renamed_file_is_told_of_once_with_both_addresses(
+    serve: Serve, files: FileSystemClient, queue: Queue
+) -> None:
+    """https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, BlobRenamed."""
+    async with serve(subscription("blobs", "storage", {"type": "StorageQueue", "queue": queue.name})):
+        await files.create_file_system()
+        file = files.get_file_client("in/a file ä.csv")
+        await file.upload_data(b"1,2", overwrite=True)
+        await queue.take(2)
+        moved = await file.rename_file(f"{files.file_system_name}/out/b file.csv")
+        assert await (await moved.download_file()).readall() == b"1,2"
+        assert not await file.exists()
+        with pytest.raises(HttpResponseError) as missing:
+            await file.rename_file(f"{files.file_system_name}/out/c.csv")
+        events = await queue.take(2, seconds=1)
+    assert missing.value.status_code == 404
+    [event] = events
+    data = event["data"]
+    assert (event["eventType"], event["dataVersion"]) == ("Microsoft.Storage.BlobRenamed", "1")
+    assert set(data) == {
+        "api", "clientRequestId", "requestId", "destinationUrl", "sourceUrl", "sequencer", "storageDiagnostics",
+    }  # fmt: skip
+    assert data["api"] == "RenameFile"
+    assert event["subject"].endswith(f"/containers/{files.file_system_name}/blobs/out/b file.csv")
+    assert data["destinationUrl"].endswith(f"/{files.file_system_name}/out/b%20file.csv")
+    assert data["sourceUrl"].endswith(f"/{files.file_system_name}/in/a%20file%20%C3%A4.csv")
+
+
+async def test_a_folder_is_renamed_and_removed_with_what_it_holds_and_one_event_each(
+    serve: Serve, files: FileSystemClient, queue: Queue
+) -> None:
+    """https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, DirectoryRenamed and DirectoryDeleted."""
+    async with serve(subscription("blobs", "storage", {"type": "StorageQueue", "queue": queue.name})):
+        await files.create_file_system()
+        folder = await files.create_directory("old")
+        for name in ("a.csv", "below/b.csv"):
+            await folder.get_file_client(name).upload_data(b"1", overwrite=True)
+        await files.get_file_client("older.csv").create_file()
+        await queue.take(6)
+        renamed = await folder.rename_directory(f"{files.file_system_name}/new")
+        assert await files.get_file_client("new/below/b.csv").exists()
+        assert not await files.get_file_client("old/a.csv").exists()
+        await renamed.delete_directory()
+        assert not await files.get_file_client("new/a.csv").exists()
+        await files.delete_file("older.csv")
+        events = await queue.take(4, seconds=1.5)
+    told = [(event["eventType"].rpartition(".")[2], event["data"]["api"]) for event in events]
+    assert sorted(told) == [
+        ("BlobDeleted", "DeleteFile"),
+        ("DirectoryDeleted", "DeleteDirectory"),
+        ("DirectoryRenamed", "RenameDirectory"),
+    ]
+    removed = next(event for event in events if event["data"]["api"] == "DeleteDirectory")
+    assert removed["data"]["recursive"] == "true"
+    assert removed["subject"].endswith("/blobs/new")
+
+
+async def test_a_file_is_renamed_by_sas(
+    serve: Serve, files: FileSystemClient, storage_cloud: Cloud, queue: Queue
+) -> None:
+    async with serve(subscription("blobs", "storage", {"type": "StorageQueue", "queue": queue.name})):
+        await files.create_file_system()
+        await files.get_file_client("a").upload_data(b"1", overwrite=True)
+        await queue.take(2)
+        for permissions, status in (("rwdlc", 201), ("r", 403)):
+            sas = generate_account_sas(
+                LANDING_ACCOUNT,
+                AZURITE_KEY,
+                ResourceTypes.from_string("co"),
+                permissions,
+                datetime.now(UTC) + timedelta(hours=1),
+            )
+            address = f"http://127.0.0.1:{storage_cloud.blob_port}/{LANDING_ACCOUNT}"
+            async with DataLakeServiceClient(address, credential=AzureSasCredential(sas)) as service:
+                file = service.get_file_client(files.file_system_name, "a" if status == 201 else "b")
+                if status == 201:
+                    await file.rename_file(f"{files.file_system_name}/b")
+                else:
+                    with pytest.raises(HttpResponseError) as caught:
+                        await file.rename_file(f"{files.file_system_name}/c")
+                    assert caught.value.status_code == status
+        events = await queue.take(2, seconds=1)
+    assert [event["data"]["api"] for event in events] == ["RenameFile"]
