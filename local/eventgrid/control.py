@@ -62,6 +62,7 @@ class Control:
                     "waiting": subscriber.waiting,
                     "oldestSeconds": None if oldest is None else round(now - oldest, 3),
                     "deadLetterWaiting": subscriber.dead,
+                    "probationSeconds": max(0.0, round(subscriber.probation.until - now, 3)),
                     "delivered": 0,
                     "deadLettered": 0,
                     "dropped": 0,

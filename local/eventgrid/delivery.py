@@ -16,6 +16,7 @@ from local.eventgrid import ladder
 from local.eventgrid.destinations import Destination
 from local.eventgrid.journal import Delivery, Journal, Stored
 from local.eventgrid.operations import ticks
+from local.eventgrid.probation import Probation
 from local.eventgrid.schemas import dead_letter, encode, in_schema
 from local.eventgrid.storage import Storage, StorageRefusedError
 from local.eventgrid.subscriptions import Subscription
@@ -66,6 +67,7 @@ class Subscriber:
         self._changed = asyncio.Event()
         self._sending: dict[asyncio.Task[None], list[tuple[Delivery, Stored]]] = {}
         self._ready = False
+        self.probation = Probation(scale)
 
     def resume(self) -> None:
         """Take up what an earlier process left."""
@@ -129,6 +131,11 @@ class Subscriber:
                 async with asyncio.timeout(min(pause, 60.0)):
                     await self._changed.wait()
             return
+        if now < self.probation.until:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(self.probation.until - now, _KNOCK)):
+                    await self._changed.wait()
+            return
         if not self._ready:
             self._ready = await self.destination.ready()
             if not self._ready:
@@ -146,6 +153,8 @@ class Subscriber:
 
     def _most(self, now: float) -> int:
         """Give how many requests may be under way."""
+        if self.probation.trying:
+            return 1
         waited = now - self._heap[0][2].due
         return CONCURRENT_WHILE_BUSY if self._busy() and waited < PATIENCE_WHILE_BUSY else CONCURRENT
 
@@ -186,6 +195,14 @@ class Subscriber:
             return
         status = await self.destination.send([event for _, event in batch], batch[0][0].attempts)
         now = time.time()
+        if status in ladder.SUCCESS:
+            self.probation.end()
+        elif not ladder.is_final(status, resource=self.destination.resource) and self.probation.failed(len(batch), now):
+            logger.warning(
+                "subscription %s: its endpoint keeps failing and is left alone for %.1f s",
+                self.subscription.name,
+                self.probation.until - now,
+            )
         for delivery, _ in batch:
             self._bodies.pop(delivery.key, None)
             if status in ladder.SUCCESS:
@@ -245,7 +262,8 @@ class Subscriber:
         """Find out when somebody listens again, and try then what nobody answered."""
         while True:
             await asyncio.sleep(_KNOCK)
-            refused = [one for _, _, one in self._heap if one.outcome == "SocketError" and one.due > time.time()]
+            now, waits = time.time(), time.time() < self.probation.until
+            refused = [one for _, _, one in self._heap if one.outcome == "SocketError" and (waits or one.due > now)]
             if not refused:
                 continue
             try:
@@ -254,6 +272,7 @@ class Subscriber:
             except (OSError, TimeoutError):
                 continue
             writer.close()
+            self.probation.end()
             for delivery in refused:
                 delivery.due = time.time()
             self._heap = [(one.due, number, one) for _, number, one in self._heap]

@@ -56,12 +56,17 @@ def wait(status: int, attempts: int, *, resource: bool, random: float) -> float:
     return max(step, least)
 
 
+def is_final(status: int, *, resource: bool) -> bool:
+    """Tell whether an answer is never tried again: it is about the event, not about the endpoint."""
+    return status in (_NEVER_RESOURCE if resource else _NEVER_WEBHOOK)
+
+
 def end(status: int, attempts: int, max_attempts: int, *, next_attempt: float, expires: float, resource: bool) -> str:
     """Give why a delivery ends after a failed attempt, "" where it goes on.
 
     `next_attempt` and `expires` are times in seconds: what would be tried after its time to live is not tried.
     """
-    if status in (_NEVER_RESOURCE if resource else _NEVER_WEBHOOK):
+    if is_final(status, resource=resource):
         return UNDELIVERABLE
     if attempts >= max_attempts:
         return MAX_ATTEMPTS_EXCEEDED

@@ -1,4 +1,8 @@
-"""Starts the host: `python -m local.functions [--port N] [--app FOLDER] [--worker runtime|library]`."""
+"""Starts the host: `python -m local.functions [--port N] [--app FOLDER] [--worker auto|func|runtime|library]`.
+
+`auto` is `func start` where the core tools are on the path, else the embedded host, by Microsoft's own worker library
+(`runtime`) where it can be imported, else by azure-functions alone (`library`). HUB_WORKER names another default.
+"""
 
 import argparse
 import asyncio
@@ -13,6 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from local.config import REPOSITORY, Cloud
+from local.functions import core_tools
 from local.functions.invoker import Invoker
 from local.functions.outputs import Outputs
 from local.functions.queues import VISIBILITY, QueueListener
@@ -21,6 +26,7 @@ from local.functions.timers import TimerListener
 from local.functions.web import Web
 from local.functions.worker import AppError, Worker
 
+WORKERS: Final = ("auto", "func", "runtime", "library")
 _LISTENERS: Final = 10.0
 """Seconds that listeners have to let go when the host stops."""
 
@@ -88,12 +94,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.functions")
     parser.add_argument("--port", type=int, default=cloud.hub_port)
     parser.add_argument("--app", type=Path, default=REPOSITORY)
-    parser.add_argument("--worker", choices=["auto", "runtime", "library"], default="auto")
+    parser.add_argument("--worker", choices=WORKERS, default=os.environ.get("HUB_WORKER") or "auto")
     given = parser.parse_args()
+    if given.worker not in WORKERS:  # argparse does not look at defaults
+        parser.error(f"HUB_WORKER is {given.worker!r}: one of {', '.join(WORKERS)} is expected")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
     for noisy in ("azure", "azure_functions_runtime", "azure.functions.AsgiMiddleware"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
+        if given.worker == "func" or (given.worker == "auto" and core_tools.found()):
+            core_tools.become(given.app.resolve(), given.port, app_settings(given.app.resolve(), os.environ))
         asyncio.run(serve(given.app.resolve(), given.port, given.worker, cloud))
     except AppError as error:
         print(f"the app cannot be served: {error}", file=sys.stderr)

@@ -13,11 +13,42 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
 from local.config import REPOSITORY, Cloud
+from local.functions import core_tools
 from local.process import spawn, stop
 from tests.integration.functions.hosting import Host, Start, answers, environment, free_port, prepared, until
 
+EMBEDDED = ["runtime", "library"]
+ON_FUNC = {"test_event_grid.py", "test_http.py", "test_outputs.py", "test_queues.py"}
+"""Modules that the real host runs too; the others look at what is the embedded host's own."""
+KEYS = {
+    "test_a_level_asks_for_its_key",
+    "test_the_header_goes_before_the_query",
+    "test_the_webhook_asks_for_the_extension_s_key",
+    "test_a_missing_key_is_told_before_anything_else",
+    "test_options_is_the_handshake_of_cloud_events",
+}
+"""`func start` checks no keys."""
 
-@pytest.fixture(scope="session", params=["runtime", "library"])
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out, for the real host, what it does not do."""
+    items[:] = [item for item in items if not _is_embedded_only(item)]
+
+
+def _is_embedded_only(item: pytest.Item) -> bool:
+    called = getattr(item, "callspec", None)
+    if called is None or called.params.get("worker") != "func":
+        return False
+    return item.path.name not in ON_FUNC or getattr(item, "originalname", item.name) in KEYS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that the real host was not there."""
+    if not core_tools.found():
+        terminalreporter.write_line("`func` is not on the path: the host's tests ran on both embedded workers only")
+
+
+@pytest.fixture(scope="session", params=[*EMBEDDED, *(["func"] if core_tools.found() else [])])
 def worker(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
