@@ -25,6 +25,8 @@ _LATEST: Final = timedelta(minutes=5)
 """What holds an activity may end at any time; it is looked at that often at least, and at once when a place is free."""
 _UNKNOWN_LENGTH: Final = timedelta(hours=1)
 _NEXT: Final = 5
+_OPENINGS: Final = 100
+"""Openings that are remembered without a rate that asks for more."""
 
 
 class Price(Protocol):
@@ -96,7 +98,7 @@ class Admission:
         if isinstance(decision, Open) or released is not None:
             if released is not None:
                 detail["released"] = released.who
-            return await self._open(activity, rows, verdict, facts, detail, now)
+            return await self._open(activity, rows, limits, verdict, facts, detail, now)
         if isinstance(decision, Skip):
             await self._write(rows[-1:], hub.usage, verdict)
             return Refused(f"skipped: {decision.reason}", detail)
@@ -157,6 +159,7 @@ class Admission:
         self,
         activity: Activity,
         rows: list[UsageRow],
+        limits: Limits,
         verdict: storms.Verdict,
         facts: Facts,
         detail: dict[str, Any],
@@ -167,6 +170,7 @@ class Admission:
             row.usage.running[activity.id] = now
         own = rows[0].usage
         own.openings.append(now)
+        del own.openings[: -max(_OPENINGS, limits.rate.count if limits.rate else 0)]
         own.last_start = now
         if facts.estimate:
             own.spent.append(
@@ -232,7 +236,7 @@ class Admission:
         if took:
             own.took.append(took.total_seconds())
         for index, item in enumerate(own.spent):
-            if item.activity == activity.id:
+            if item.activity == activity.id and item.actual is None:
                 compute, nodes = await self._rules.compute(activity)
                 price = self._price(compute)
                 if price is not None:

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.ledger.protocol import AlreadyExistsError, Insert, NotFoundError, Queue, Replace, Row, Store, Value
+from shared.ledger.cells import pack, unpack
+from shared.ledger.protocol import AlreadyExistsError, Blobs, Insert, NotFoundError, Queue, Replace, Row, Store, Value
 from shared.ledger.records import SCHEMA, Activity, decode, encode
 from shared.ledger.unfinished import Unfinished
 
-_CELL: Final = 60_000
 _DAY: Final = 86_400
 MAX_DELAY: Final = timedelta(days=6)
 """A queue message can wait seven days at most; the due time is in the row, the message is armed again."""
@@ -26,6 +26,7 @@ class Activities:
 
     def __init__(self, store: Store, work: Queue) -> None:
         self._table = store.table("activities")
+        self._blobs = store.blobs
         self._unfinished = Unfinished(store)
         self._work = work
 
@@ -34,7 +35,7 @@ class Activities:
         await self._unfinished.add("activity", activity.id)
         partition, key = _address(activity.id)
         try:
-            await self._table.apply([Insert(Row(partition, key, _cells(activity)))])
+            await self._table.apply([Insert(Row(partition, key, await _cells(activity, self._blobs)))])
         except AlreadyExistsError:
             return False
         await self.wake(activity.id, timedelta(0))
@@ -53,12 +54,13 @@ class Activities:
         row = await self._table.get(partition, key)
         if row is None:
             raise NotFoundError(f"no activity {identifier!r} in the ledger")
-        return _activity(row), row.etag
+        return await _activity(row, self._blobs), row.etag
 
     async def save(self, activity: Activity, etag: str) -> str:
         """Write the activity if nobody else has since `etag`; give the new one. Raises ChangedError."""
         partition, key = _address(activity.id)
-        return (await self._table.apply([Replace(Row(partition, key, _cells(activity), etag))]))[0]
+        cells = await _cells(activity, self._blobs)
+        return (await self._table.apply([Replace(Row(partition, key, cells, etag))]))[0]
 
     async def wake(self, identifier: str, delay: timedelta, armed_for: str = "") -> None:
         """Have the engine look at it after a delay, at most MAX_DELAY (the sweep wakes what is due later).
@@ -81,21 +83,15 @@ class Activities:
         while f"{day:%Y%m%d}" >= f"{until.astimezone(UTC):%Y%m%d}":
             while rows := await self._table.scan(f"{day:%Y%m%d}", after=after, limit=200):
                 for row in rows:
-                    yield _activity(row)
+                    yield await _activity(row, self._blobs)
                 after = rows[-1].key
             day, after = day - timedelta(days=1), ""
 
 
-def _cells(activity: Activity) -> dict[str, Value]:
-    text = encode(activity)
+async def _cells(activity: Activity, blobs: Blobs) -> dict[str, Value]:
     cells: dict[str, Value] = {"schema": SCHEMA, "status": activity.status, "automation": activity.automation}
-    for index in range(0, len(text), _CELL):
-        cells[f"d{index // _CELL}"] = text[index : index + _CELL]
-    return cells
+    return cells | await pack(encode(activity), blobs, f"activities/{activity.id}")
 
 
-def _activity(row: Row) -> Activity:
-    pieces: list[bytes] = []
-    while isinstance(piece := row.cells.get(f"d{len(pieces)}"), bytes):
-        pieces.append(piece)
-    return decode(Activity, b"".join(pieces))
+async def _activity(row: Row, blobs: Blobs) -> Activity:
+    return decode(Activity, await unpack(row.cells, blobs))

@@ -17,6 +17,7 @@ import msgspec
 
 from shared.deciding.files import newest_contents
 from shared.ledger.activities import MAX_DELAY
+from shared.ledger.cells import pack, unpack
 from shared.ledger.protocol import (
     AlreadyExistsError,
     ChangedError,
@@ -36,7 +37,6 @@ SHARDS: Final = 4
 _LOOK_BACK: Final = 3
 """Frozen lists of that many earlier generations are compared when a list is frozen."""
 _PAGE: Final = 1000
-_MOST_BYTES: Final = 60_000
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,10 +118,8 @@ class Collections:
 
     async def _insert(self, name: str, generation: int, member: Member, part: str) -> None:
         shard = int(hashlib.sha256(part.encode()).hexdigest()[:4], 16) % SHARDS
-        text = msgspec.json.encode(member)
-        if len(text) > _MOST_BYTES:
-            raise ValueError(f"a member of {len(text)} bytes is over {_MOST_BYTES}: split what the delivery brought")
-        cells: dict[str, Value] = {"schema": SCHEMA, "member": text}
+        cells: dict[str, Value] = {"schema": SCHEMA}
+        cells |= await pack(msgspec.json.encode(member), self._blobs, f"collections/{name}", "member")
         try:
             await self._members.apply([Insert(Row(_partition(name, generation, shard), part, cells))])
         except AlreadyExistsError:
@@ -156,9 +154,8 @@ class Collections:
         members: list[Member] = []
         after = ""
         while rows := await self._members.scan(_partition(name, generation, shard), after=after, limit=_PAGE):
-            for row in rows:
-                text = row.cells["member"]
-                members.append(msgspec.json.decode(text if isinstance(text, bytes) else b"", type=Member))
+            texts = [await unpack(row.cells, self._blobs, "member") for row in rows]
+            members += [msgspec.json.decode(text, type=Member) for text in texts]
             after = rows[-1].key
             if len(rows) < _PAGE:
                 break

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from shared.ledger.cells import pack, unpack
 from shared.ledger.protocol import AlreadyExistsError, ChangedError, Insert, NotFoundError, Replace, Row, Store, Value
 from shared.ledger.records import SCHEMA
 
@@ -36,28 +37,21 @@ class Marks:
 
     def __init__(self, store: Store) -> None:
         self._table = store.table("triggers")
+        self._blobs = store.blobs
 
     async def read(self, automation: str, trigger: int) -> tuple[Mark, str]:
         """Give what the trigger remembers and the etag; an empty mark and "" where there is nothing."""
         row = await self._table.get(automation, str(trigger))
         if row is None:
             return Mark(), ""
-        pieces: list[bytes] = []
-        while isinstance(piece := row.cells.get(f"m{len(pieces)}"), bytes):
-            pieces.append(piece)
-        return msgspec.json.decode(b"".join(pieces), type=Mark), row.etag
+        return msgspec.json.decode(await unpack(row.cells, self._blobs, "m0"), type=Mark), row.etag
 
     async def write(self, automation: str, trigger: int, mark: Mark, etag: str) -> str:
         """Write it if nobody else has since; give the new etag. Raises ChangedError."""
-        text = msgspec.json.encode(mark)
         cells: dict[str, Value] = {"schema": SCHEMA}
-        for index in range(0, max(1, len(text)), _CELL):
-            cells[f"m{index // _CELL}"] = text[index : index + _CELL]
+        cells |= await pack(msgspec.json.encode(mark), self._blobs, f"triggers/{automation}-{trigger}", "m0")
         row = Row(automation, str(trigger), cells, etag)
         try:
             return (await self._table.apply([Replace(row) if etag else Insert(row)]))[0]
         except (AlreadyExistsError, NotFoundError) as error:
             raise ChangedError(f"trigger {trigger} of {automation} was written meanwhile: {error}") from None
-
-
-_CELL = 60_000

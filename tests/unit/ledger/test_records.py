@@ -126,7 +126,7 @@ async def test_a_large_activity_is_kept_in_pieces(store: MemoryStore) -> None:
     row = await store.table("activities").get("20260301", "50400-" + one.id)
     assert row is not None
     assert row.cells["schema"] == SCHEMA
-    assert len([name for name in row.cells if name.startswith("d")]) > 4
+    assert "z0" in row.cells
 
 
 async def test_activities_are_listed_newest_first_over_days_and_from_a_place_on(store: MemoryStore) -> None:
