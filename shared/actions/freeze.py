@@ -78,8 +78,10 @@ class Freeze:
         rows = await self._context.store.table("accepted").scan(name, before=activity.id + "~", limit=10_000)
         lists = [await self._read(str(row.cells["list"])) for row in rows]
         members = newest_contents(file for files in [*lists, new] for file in files)
-        newest = max((file.time for file in members), default=None)
-        return tuple(file for file in members if newest is not None and file.time >= newest - window)
+        if not members:
+            return ()
+        start = max(file.time for file in members) - window
+        return tuple(file for file in members if file.time >= (min(start, since) if since else start))
 
     async def _read(self, name: str) -> tuple[File, ...]:
         try:

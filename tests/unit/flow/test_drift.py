@@ -100,6 +100,32 @@ async def test_drift_that_persists_retrains_and_the_first_breach_does_not(world:
     assert second.step("register").detail["model"] == "arrival-delay"
 
 
+async def test_a_retraining_reads_what_came_since_the_drift_began_even_where_the_window_is_shorter(
+    world_of: Callable[[str], Any],
+) -> None:
+    world = world_of(RETRAIN.replace("THEN", THEN).replace("window: 90d", "window: 1d"))
+    await trained(world)
+    await world.send(monitored(world, "m1", report(0.8)))
+    world.now += timedelta(hours=1)
+    await world.send(world.blob_event("flights/2013-02/0.csv", "0xA"))
+    await world.send(world.blob_event("flights/2013-02/_SUCCESS", "0xE"))
+    await world.run(10)
+    await world.finish()
+    world.now += timedelta(days=3)
+    await world.send(world.blob_event("flights/2013-03/0.csv", "0xB"))
+    await world.send(world.blob_event("flights/2013-03/_SUCCESS", "0xD"))
+    await world.run(10)
+    await world.finish()
+    assert (await newest(world)).step("dataset").detail["files"] == 1
+    await world.send(monitored(world, "m2", report(0.8)))
+    await world.run(5)
+    await world.finish()
+    retraining = await newest(world)
+    assert retraining.status == "succeeded"
+    assert retraining.step("triage").detail["since"] < world.now.isoformat()
+    assert retraining.step("dataset").detail["files"] == 2
+
+
 async def test_a_thousand_breaches_lead_to_one_retraining(world: Any) -> None:
     await trained(world)
     monitored(world, "m1", report(0.8))
