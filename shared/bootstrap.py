@@ -154,9 +154,11 @@ def wire(
 
     async def ended(activity: Activity) -> None:
         await admission.leave(activity, clock())
-        await audit.record(
-            clock(), "hub", activity.status, f"activity/{activity.id}", activity.reason, decided(activity)
-        )
+        for number in range(len(activity.acts)):
+            await acts.record(activity, number)
+        subject, once = f"activity/{activity.id}", f"end of attempt {activity.attempt} of {activity.id}"
+        detail = decided(activity)
+        await audit.record(activity.updated, "hub", activity.status, subject, activity.reason, detail, once=once)
         await notifier.tell(activity)
 
     engine = Engine(

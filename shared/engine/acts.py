@@ -39,11 +39,17 @@ class Acts:
                 await self._activities.save(activity, current)
             except ChangedError:
                 continue
-            detail = {"person": act.person, "roles": list(act.roles), "attempt": activity.attempt}
-            await self._audit.record(act.at, act.who, act.kind, f"activity/{identifier}", act.reason, detail)
+            await self.record(activity, len(activity.acts) - 1)
             await self._activities.wake(identifier, timedelta(0))
             return activity
         raise ChangedError(f"activity {identifier} is being written all the time: try again")
+
+    async def record(self, activity: Activity, number: int) -> None:
+        """Have the audit trail hold an act of the activity, once; its end does so again for what a crash left out."""
+        act = activity.acts[number]
+        detail = {"person": act.person, "roles": list(act.roles), "attempt": act.attempt}
+        subject, once = f"activity/{activity.id}", f"act {number} of {activity.id}"
+        await self._audit.record(act.at, act.who, act.kind, subject, act.reason, detail, once=once)
 
 
 def _add(activity: Activity, act: Act) -> None:

@@ -19,6 +19,7 @@ from shared.ledger.protocol import (
     Blobs,
     ChangedError,
     Insert,
+    Operation,
     Replace,
     Row,
     Store,
@@ -90,8 +91,13 @@ class Audit:
         subject: str,
         reason: str = "",
         detail: Mapping[str, Any] | None = None,
+        *,
+        once: str = "",
     ) -> Entry:
-        """Append an entry. Raises ChangedError where many write the same chain for too long."""
+        """Append an entry. Raises ChangedError where many write the same chain for too long.
+
+        With `once`, a name of the fact, a second call for the same time and subject gives the entry that is there.
+        """
         chain = f"{at:%Y%m%d%H}-{hashlib.sha256(subject.encode()).digest()[0] % SHARDS}"
         for tries in range(_TRIES):
             head = await self._table.get(chain, _HEAD)
@@ -115,15 +121,24 @@ class Audit:
             cells: dict[str, Value] = {"schema": SCHEMA, "count": number, "hash": entry.hash}
             row = Row(chain, _HEAD, cells, head.etag if head else "")
             kept: dict[str, Value] = {"schema": SCHEMA, "entry": msgspec.json.encode(entry)}
+            operations: list[Operation] = [Replace(row) if head else Insert(row)]
+            operations.append(Insert(Row(chain, _key(number), kept)))
+            if once:
+                operations.append(Insert(Row(chain, _mark(once), {"schema": SCHEMA, "number": number})))
             try:
-                await self._table.apply(
-                    [Replace(row) if head else Insert(row), Insert(Row(chain, f"e:{number:08}", kept))]
-                )
+                await self._table.apply(operations)
             except (ChangedError, AlreadyExistsError):
+                if once and (known := await self._recorded(chain, once)) is not None:
+                    return known
                 await asyncio.sleep(0.01 * tries)
                 continue
             return entry
         raise ChangedError(f"the audit chain {chain} is being written all the time")
+
+    async def _recorded(self, chain: str, once: str) -> Entry | None:
+        mark = await self._table.get(chain, _mark(once))
+        row = await self._table.get(chain, _key(int(str(mark.cells["number"])))) if mark else None
+        return _entry(row) if row else None
 
     async def newest(self, now: datetime, *, limit: int, hours: int = 24 * 30) -> list[tuple[str, Entry]]:
         """Give the newest entries with their chains, at most `limit`, back to `hours` ago."""
@@ -144,9 +159,7 @@ class Audit:
         entries: list[Entry] = []
         after = ""
         while rows := await self._table.scan(chain, prefix="e:", after=after, limit=_PAGE):
-            for row in rows:
-                text = row.cells["entry"]
-                entries.append(msgspec.json.decode(text if isinstance(text, bytes) else b"", type=Entry))
+            entries += [_entry(row) for row in rows]
             after = rows[-1].key
             if len(rows) < _PAGE:
                 break
@@ -214,6 +227,19 @@ def check(chain: str, entries: Sequence[Entry], sealed: tuple[int, str] | None) 
         elif at.get(count) != digest:
             findings.append(Finding(chain=chain, number=count, problem="is not the entry that was sealed"))
     return findings
+
+
+def _key(number: int) -> str:
+    return f"e:{number:08}"
+
+
+def _mark(once: str) -> str:
+    return f"o:{hashlib.sha256(once.encode()).hexdigest()[:32]}"
+
+
+def _entry(row: Row) -> Entry:
+    text = row.cells["entry"]
+    return msgspec.json.decode(text if isinstance(text, bytes) else b"", type=Entry)
 
 
 def _hashed(entry: Entry) -> Entry:

@@ -79,3 +79,16 @@ async def test_a_chain_that_is_written_anew_as_a_whole_is_found_by_the_seal() ->
         await audit.record(NOW + timedelta(seconds=number), "eve", "approve", "activity/1", f"reason {number}")
     (finding,) = (await audit.verify()).findings
     assert (finding.number, finding.problem) == (10, "is not the entry that was sealed")
+
+
+async def test_one_fact_is_one_entry_however_often_it_is_recorded() -> None:
+    store = MemoryStore(lambda: NOW)
+    audit = Audit(store)
+    first = await audit.record(NOW, "hub", "failed", "activity/1", "it broke", once="end of attempt 1")
+    await audit.record(NOW, "ann", "retry", "activity/1")
+    again = await audit.record(NOW, "hub", "failed", "activity/1", "it broke", once="end of attempt 1")
+    other = await audit.record(NOW, "hub", "failed", "activity/1", "it broke", once="end of attempt 2")
+    assert again == first
+    assert (first.number, other.number) == (1, 3)
+    verified = await audit.verify()
+    assert (verified.entries, verified.findings) == (3, ())

@@ -1,0 +1,180 @@
+"""Models of the clouds around the hub, on a virtual clock: jobs that end by themselves, endpoints, batch runs."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from shared.azureml.batch import Invocation
+from shared.azureml.endpoints import EndpointView
+from shared.azureml.protocol import JobRequest, JobView, ModelView
+from shared.engine.outcomes import TransientError
+from tests.unit.flow.world import FakeAzureML, FakeData, FakeEndpoints
+
+Fault = Callable[[str], bool]
+"""Tells whether the answer to this request is lost: what was asked for is done, and nobody hears of it."""
+_WORKSPACE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
+
+
+def never(_: str) -> bool:
+    return False
+
+
+class Workspace(FakeAzureML):
+    """Jobs that end when their time is over; a second request of the same name is the first one's job."""
+
+    def __init__(self, clock: Callable[[], datetime], data: FakeData) -> None:
+        super().__init__()
+        self.clock = clock
+        self.store = data
+        self.length = timedelta(seconds=40)
+        self.fates: dict[str, str] = {}
+        """How the jobs of a step end (`train`), or those of one attempt of it (`train-2`); the others complete."""
+        self.ends: dict[str, datetime] = {}
+        self.submitted: list[str] = []
+        """Each job once, in the order in which they were made."""
+        self.most_at_once = 0
+        self.groups: dict[str, int] = {}
+        """The most jobs of one step that ran at the same moment."""
+        self.lost: Fault = never
+        self.told: list[dict[str, object]] = []
+        """Events that the service tells of itself: models registered, runs completed."""
+
+    def _began(self, name: str, tags: Mapping[str, str]) -> None:
+        self.jobs[name] = JobView(name, "Running", tags=tags)
+        self.ends[name] = self.clock() + self.length
+        self.submitted.append(name)
+        step = name.split("-")[3]
+        running = [one for one in self.jobs if self._state(one).status == "Running" and one.split("-")[3] == step]
+        self.groups[step] = max(self.groups.get(step, 0), len(running))
+
+    def _state(self, name: str) -> JobView:
+        job = self.jobs[name]
+        if job.ended or self.clock() < self.ends[name]:
+            return job
+        step, attempt = name.split("-")[3:5]
+        fate = self.fates.get(f"{step}-{attempt}", self.fates.get(step, "Completed"))
+        self.jobs[name] = replace(job, status=fate, error="it broke" if fate == "Failed" else "")
+        if fate == "Completed":
+            self._leave_results(name)
+            data: dict[str, object] = {
+                "runId": name,
+                "experimentId": "e",
+                "RunTags": dict(job.tags),
+                "runStatus": "Completed",
+            }
+            self._tell(f"experiments/e/runs/{name}", "RunCompleted", name, data)
+        return self.jobs[name]
+
+    def _tell(self, subject: str, kind: str, identifier: str, data: dict[str, object]) -> None:
+        self.told.append(
+            {
+                "topic": _WORKSPACE,
+                "subject": subject,
+                "eventType": f"Microsoft.MachineLearningServices.{kind}",
+                "id": f"service-{identifier}",
+                "eventTime": self.clock().isoformat(),
+                "data": data,
+                "dataVersion": "",
+                "metadataVersion": "1",
+            }
+        )
+
+    def _leave_results(self, name: str) -> None:
+        folder, count = self.outputs.pop(name, ("", 0))
+        if not folder:
+            return
+        entries = []
+        for number in range(count):
+            path = f"flights/{number}.csv"
+            self.store.contents[f"{folder}{path}"] = b"prediction\n1\n"
+            entries.append({"path": path, "rows_in": 10, "rows_out": 10, "errors": 0, "nulls": 0})
+        self.store.contents[f"{folder}manifest-1.json"] = json.dumps({"files": entries}).encode()
+
+    outputs: dict[str, tuple[str, int]]
+
+    def tick(self) -> None:
+        """Let those jobs end whose time is over."""
+        for name in list(self.jobs):
+            self._state(name)
+
+    def _answer(self, what: str) -> None:
+        if self.lost(what):
+            raise TransientError(f"no answer to {what}")
+
+    async def submit(self, request: JobRequest) -> JobView:
+        self.requests.append(request)
+        if request.name not in self.jobs:
+            self._began(request.name, request.tags)
+        self._answer(f"submit {request.name}")
+        return self._state(request.name)
+
+    async def job(self, name: str) -> JobView | None:
+        return self._state(name) if name in self.jobs else None
+
+    async def cancel(self, name: str) -> None:
+        if not self._state(name).ended:
+            self.jobs[name] = replace(self.jobs[name], status="Canceled")
+        self._answer(f"cancel {name}")
+
+    async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
+        await super().create_data(name, version, uri, tags)
+        self._answer(f"data {name}")
+
+    async def create_model(
+        self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
+    ) -> ModelView:
+        new = (name, version) not in self.models
+        view = await super().create_model(name, version, uri, kind, tags, properties)
+        if new:
+            data: dict[str, object] = {"ModelName": name, "ModelVersion": version, "ModelTags": dict(tags)}
+            self._tell(f"models/{name}:{version}", "ModelRegistered", f"{name}-{version}", data)
+        self._answer(f"model {name}")
+        return view
+
+
+class OnlineEndpoints(FakeEndpoints):
+    """Endpoints that keep every deployment that was ever made, and whose answers can be lost."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock)
+        self.made: list[str] = []
+        self.lost_answer: Fault = never
+
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
+        if name not in self.found["delay"]:
+            self.made.append(name)
+            await super().create_deployment(folder, file, name, model, tags)
+        if self.lost_answer(f"deployment {name}"):
+            raise TransientError(f"no answer to deployment {name}")
+
+    async def set_traffic(self, endpoint: str, traffic: object, expected: object) -> bool:
+        done = await super().set_traffic(endpoint, traffic, expected)  # type: ignore[arg-type]
+        total = sum(self.traffic[endpoint].live.values())
+        assert total in {0, 100}, f"traffic is {self.traffic[endpoint]}"
+        if self.lost_answer("traffic"):
+            raise TransientError("no answer to traffic")
+        return done
+
+    async def endpoint(self, name: str) -> EndpointView | None:
+        return await super().endpoint(name)
+
+
+class BatchEndpoints:
+    """Batch endpoints whose runs are jobs of the workspace, and leave a result a file with its manifest."""
+
+    def __init__(self, azureml: Workspace) -> None:
+        self.azureml = azureml
+        self.azureml.outputs = {}
+        self.count = 3
+        self.invocations: list[Invocation] = []
+        self.lost: Fault = never
+
+    async def invoke(self, invocation: Invocation) -> None:
+        if invocation.name not in self.azureml.jobs:
+            self.invocations.append(invocation)
+            self.azureml.outputs[invocation.name] = (invocation.output.partition("/paths/")[2], self.count)
+            self.azureml._began(invocation.name, invocation.tags)
+        if self.lost(f"invoke {invocation.name}"):
+            raise TransientError("no answer to the invocation")
