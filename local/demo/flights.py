@@ -14,7 +14,9 @@ from local.demo.source import COLUMNS, KNOWN, WEATHER, Row, flights_by_day
 Files = list[tuple[str, bytes]]
 
 GOLDEN_MONTH: Final = "2013-02"
-"""The month of the golden set, all its days; no training of the demo may read a file of it."""
+SUMMER: Final = "2013-07"
+LANDING_DAYS: Final = 20
+"""The golden set is a winter month and what follows these days in a summer month; no training may read a file of it."""
 LABEL: Final = "arr_delay"
 KEY: Final = ("year", "month", "day", "carrier", "flight", "origin", "dest", "sched_dep_time")
 
@@ -42,10 +44,11 @@ def label_files(name: str, only: Sequence[str] | None = None) -> Files:
     return _files("labels", _days(name, only), (*KEY, LABEL), landed=True)
 
 
-def golden_files(name: str = GOLDEN_MONTH) -> Files:
-    """Give the landed flights of the month that no training sees, for evaluation, as golden/EWR-2013-02-05.csv."""
+def golden_files() -> Files:
+    """Give the landed flights that no training sees, of winter and of summer, as golden/EWR-2013-02-05.csv."""
+    chosen = [*days(GOLDEN_MONTH), *days(SUMMER)[LANDING_DAYS:]]
     return [
-        (f"golden/{path.rpartition('/')[2]}", content) for path, content in _files("", days(name), COLUMNS, landed=True)
+        (f"golden/{path.rpartition('/')[2]}", content) for path, content in _files("", chosen, COLUMNS, landed=True)
     ]
 
 

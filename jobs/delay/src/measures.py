@@ -27,11 +27,12 @@ class Cost:
 
 
 def measures(actual: np.ndarray, predicted: np.ndarray, cost: Cost) -> dict[str, float | None]:
-    """Give mae, rmse, p50 and p90 of the absolute error (minutes), r2 (None without spread), bias, cost_per_flight."""
+    """Give mae, mse, rmse, p50 and p90 of the absolute error (minutes), r2 (None without spread), bias, cost_per_flight."""
     wrong = predicted - actual
     spread = float(np.sum((actual - actual.mean()) ** 2))
     return {
         "mae": float(np.mean(np.abs(wrong))),
+        "mse": float(np.mean(wrong**2)),
         "rmse": float(np.sqrt(np.mean(wrong**2))),
         "r2": 1.0 - float(np.sum(wrong**2)) / spread if spread > 0 else None,
         "p50_abs_error": float(np.quantile(np.abs(wrong), 0.5)),
