@@ -51,6 +51,7 @@ from shared.notify.steps import Telling
 from shared.rulebook import Rulebook
 from shared.settings import Connection, Settings
 from shared.sweep import Sweep
+from shared.telemetry import starting as telemetry
 
 ROOT = Path(__file__).resolve().parent.parent
 """The app's folder: what HUB_ROOT does not say otherwise."""
@@ -196,7 +197,17 @@ def wire(
     )
     undelivered = Undelivered(store, letters)
     gatherer = Gatherer(collections, rulebook, rulebook.open_for_collection, intake_queue, clock)
-    sweep = Sweep(Unfinished(store), intake, undelivered, retirements, engine, gatherer, clock, timedelta(minutes=1))
+    sweep = Sweep(
+        Unfinished(store),
+        intake,
+        undelivered,
+        retirements,
+        engine,
+        gatherer,
+        clock,
+        timedelta(minutes=1),
+        {settings.events_queue: intake_queue, settings.work_queue: work},
+    )
     return Hub(
         settings=settings,
         store=store,
@@ -272,10 +283,15 @@ async def hub() -> Hub:
 
 
 def _from_environment() -> Hub:
+    import azure.core.settings
+
     from shared.ledger.azure import AzureStore
 
     root = Path(os.environ.get("HUB_ROOT") or ROOT).resolve()
     settings = Settings.read(os.environ, root)
+    # Once OpenTelemetry is imported the storage clients would make a span of each request: too many, too dear.
+    azure.core.settings.settings.tracing_enabled = False
+    telemetry.start(os.environ, settings.hub_id)
     accounts = {name: _blob_client(connection) for name, connection in settings.accounts.items()}
     azureml = AzureMLClient(
         settings.subscription, settings.resource_group, settings.workspace, settings.mlflow_tracking_uri

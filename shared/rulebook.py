@@ -21,6 +21,7 @@ from shared.expressions import Expression, ExpressionError
 from shared.ledger.activities import Activities
 from shared.ledger.protocol import AlreadyExistsError, Blobs, ChangedError, NotFoundError
 from shared.ledger.records import Activity, Cause, File, FileList, Files, Head, activity_id, decode, encode
+from shared.telemetry import places, telling
 
 MOST_CLAIMS = 20
 """Causes that an activity names; their count is exact."""
@@ -228,6 +229,7 @@ class Rulebook:
             events=list(events),
             trigger=trigger,
             steps=plan(automation, files, trigger),
+            traceparent=places.here() or places.under("", identifier).traceparent,
         )
         if failure:
             activity.status, activity.reason, activity.due = "failed", failure, None
@@ -235,7 +237,8 @@ class Rulebook:
             refusal = _refusal(automation.when, activity, members)
             if refusal:
                 activity.status, activity.reason, activity.due = "refused", refusal, None
-        await self._activities.open(activity)
+        if await self._activities.open(activity) and activity.finished:
+            telling.ended(activity)
         return identifier
 
     async def _files(self, files: Files) -> tuple[File, ...]:

@@ -13,6 +13,7 @@ from shared.ledger.activities import Activities
 from shared.ledger.protocol import NotFoundError, Store
 from shared.ledger.records import Activity, File, FileList, Step, decode
 from shared.settings import Settings
+from shared.telemetry import telling
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Context:
             "hub.content": activity.content[:16],
             "hub.attempt": str(activity.attempt),
             "hub.cause": _cause(activity),
+            telling.TAG: telling.place_of_activity(activity).traceparent,
         }
 
     @property

@@ -13,6 +13,7 @@ from shared.engine.run import Work
 from shared.expressions import ExpressionError, Template
 from shared.ledger.records import Activity
 from shared.rulebook import variables
+from shared.telemetry import telling
 
 _WHOLE = {"files": "files", "dataset": "dataset"}
 
@@ -42,7 +43,8 @@ class Jobs:
                 folder=folder,
                 file=file,
                 inputs=await self._inputs(loaded, activity, file, inputs, step.name),
-                tags=self._context.tags(activity),
+                tags=self._context.tags(activity)
+                | {telling.TAG: telling.place_of_job(activity, step, name).traceparent},
                 properties={"hub.activity": activity.id, "hub.content": activity.content},
                 display_name=f"{activity.automation} {step.name}",
                 experiment=activity.automation,
@@ -60,7 +62,9 @@ class Jobs:
         """Give what a job that was looked at means to its step."""
         step, name = work.step, view.name
         detail = {**step.detail, **_detail(view), "looks": looks + 1}
-        if not view.ended:
+        if view.ended:
+            telling.job_ended(work.activity, step, name, view.status, view.created, work.now)
+        else:
             return Again(poll_after(looks, self._context.shortest, self._context.longest), detail)
         if view.status == "Completed":
             return Done(detail)

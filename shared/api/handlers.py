@@ -18,6 +18,7 @@ from shared.bootstrap import Hub, hub
 from shared.ledger.journal import UndecidedError
 from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
 from shared.settings import SettingsError
+from shared.telemetry import places
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,10 @@ async def respond(request: func.HttpRequest, route: Route, this: Hub) -> func.Ht
     try:
         caller = _NOBODY if route.role is None else authorise(request.headers, this.settings, route.role)
         call = _checked(request, route, this, caller)
-        made = await route.handler(call)
+        # What a person or a pipeline starts belongs to the trace of the request; events have traces of their own.
+        caused = None if route.name == "events_post" else places.parse(request.headers.get("traceparent"))
+        with places.inside(caused):
+            made = await route.handler(call)
         return _answer(route, made if isinstance(made, Reply) else Reply(made))
     except ProblemError as problem:
         return _problem(problem)

@@ -11,6 +11,7 @@ from shared.deciding.collecting import Close, Facts, Rule, Wait, decide
 from shared.ledger.collections import Collections, Gathered
 from shared.ledger.protocol import ChangedError, Queue
 from shared.ledger.records import Cause, File, Files, Head
+from shared.telemetry import places, telling
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +104,10 @@ class Gatherer:
         if files.count:
             members = await self._collections.frozen(files.blob)
             fail = head.closed_by if head.closed_by.startswith("incomplete: ") else ""
-            identifier = await self._open(head, _cause(name, head, members), files, fail)
+            with places.inside(telling.place_of_collection(name, head, members[0])):
+                identifier = await self._open(head, _cause(name, head, members), files, fail)
             await self._collections.note(name, head.generation, identifier)
+            telling.collected(name, head, members, identifier)
             logger.info(
                 "collection %s generation %d closed (%s): %d files, activity %s",
                 name,

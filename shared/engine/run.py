@@ -28,6 +28,7 @@ from shared.engine.outcomes import (
 from shared.ledger.activities import Activities
 from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
 from shared.ledger.records import Act, Activity, ActivityStatus, Step
+from shared.telemetry import telling
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ class Engine:
         if armed_for and armed_for != due_mark(activity.due):
             return
         try:
-            await self._proceed(activity, etag)
+            with telling.inside(activity):
+                await self._proceed(activity, etag)
         except ChangedError:
             logger.info("activity %s is looked after by another instance", identifier)
 
@@ -115,7 +117,8 @@ class Engine:
             activity.updated, activity.due = now, now + timedelta(minutes=2)
             etag = await self._activities.save(activity, etag)
             runners = self._runners if cancel is None else self._cancellers
-            answer = await self._run(activity, step, now, runners)
+            with telling.inside(activity, step), telling.look(step) as told:
+                answer = told.answer = await self._run(activity, step, now, runners)
             now = self._clock()
             if not isinstance(answer, Done | Again):
                 _stop(activity, step, answer, now)
@@ -133,6 +136,7 @@ class Engine:
             activity.status, activity.reason = "running", ""
             activity.updated, activity.due = now, now
             etag = await self._activities.save(activity, etag)
+            telling.step_ended(activity, step)
             if time.monotonic() - began > _LONG_ENOUGH:
                 await self._activities.wake(activity.id, timedelta(0), due_mark(activity.due))
                 return
@@ -179,6 +183,10 @@ class Engine:
     async def _end(self, activity: Activity, etag: str, status: ActivityStatus, reason: str) -> None:
         activity.status, activity.reason, activity.updated, activity.due = status, reason, self._clock(), None
         await self._activities.save(activity, etag)
+        for step in activity.steps:
+            if step.state == "failed":
+                telling.step_ended(activity, step)
+        telling.ended(activity)
         logger.info("activity %s of %s %s%s", activity.id, activity.automation, status, f": {reason}" if reason else "")
         await self._close(activity)
 
@@ -187,18 +195,22 @@ class Engine:
             await self._finished(activity)
         await self._activities.close(activity.id)
 
-    async def overdue(self, identifier: str, grace: timedelta) -> None:
-        """Wake an activity whose message was lost: it is due for longer than `grace`, or finished and not closed."""
+    async def overdue(self, identifier: str, grace: timedelta) -> str:
+        """Wake an activity whose message was lost: it is due for longer than `grace`, or finished and not closed.
+
+        Gives its status, "" where its row is not there.
+        """
         try:
             activity, _ = await self._activities.load(identifier)
         except NotFoundError:
             # The row that should follow its index entry never came: the opener crashed and does it again, or the event
             # that would is redelivered. The entry stays until then; a day later nothing comes any more.
-            return
+            return ""
         if activity.finished:
             await self._close(activity)
         elif activity.due is not None and self._clock() - activity.due > grace:
             await self._activities.wake(identifier, timedelta(0), due_mark(activity.due))
+        return activity.status
 
 
 def _stop(activity: Activity, step: Step, answer: Failed | Refused | Superseded | Enough, now: datetime) -> None:

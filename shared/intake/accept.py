@@ -30,6 +30,8 @@ from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Claimed, Journal, Part, UndecidedError, claim_name
 from shared.ledger.records import Cause, File, Head, Outcome, Taken
 from shared.rulebook import Rulebook
+from shared.telemetry import places, telling
+from shared.telemetry.telling import Done
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class Intake:
         """
         items: dict[str, _Item] = {}
         broken: list[Taken] = []
+        done: list[Done] = []
         repeated = 0
         for event in events:
             if isinstance(event, Broken):
@@ -101,15 +104,19 @@ class Intake:
         idle = [item for item in items.values() if not self._acts(item)]
         active = [item for item in items.values() if self._acts(item)]
         settled = [_taken(item, via, _negative(item)) for item in idle]
-        known = await self._settle([*settled, *broken], now)
+        known, fresh = await self._settle([*settled, *broken], now)
+        done += [(items[one.claim].event, one.claim, one.outcomes) for one in fresh if one.claim in items]
         claimed = await self._claim([_taken(item, via) for item in active], now)
         for part, duplicates in ((one.part, one.duplicates) for one in claimed):
             if duplicates:
                 await self._journal.fold(duplicates, now)
             if part is not None:
-                await self._decide(part, items)
+                done += await self._decide(part, items)
             known += len(duplicates)
-        return Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
+        accepted = Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
+        counts = {"new": accepted.new - len(broken), "known": accepted.known, "broken": len(broken)}
+        telling.taken(via, now, done, counts)
+        return accepted
 
     async def _claim(self, events: list[Taken], now: datetime) -> list[Claimed]:
         try:
@@ -119,15 +126,15 @@ class Intake:
                 raise
         return await self._journal.claim(events, now)
 
-    async def _settle(self, events: Sequence[Taken], now: datetime) -> int:
+    async def _settle(self, events: Sequence[Taken], now: datetime) -> tuple[int, list[Taken]]:
         if not events:
-            return 0
+            return 0, []
         unique = {event.claim: event for event in events}
         claimed = await self._journal.claim(list(unique.values()), now, decided=True)
         duplicates = [event for one in claimed for event in one.duplicates]
         if duplicates:
             await self._journal.fold(duplicates, now)
-        return len(duplicates)
+        return len(duplicates), [event for one in claimed if one.part for event in one.part.events]
 
     async def sweep(self, now: datetime) -> int:
         """Decide what a crash has left undecided; give how many parts that were."""
@@ -150,7 +157,7 @@ class Intake:
         pieces = event.facts.run[len(prefix) :].split("-")
         return f"{pieces[0]}-{pieces[1]}" if len(pieces) >= 4 else None
 
-    async def _decide(self, part: Part, read: Mapping[str, _Item] | None = None) -> None:
+    async def _decide(self, part: Part, read: Mapping[str, _Item] | None = None) -> list[Done]:
         """Do what a part's events ask for; `read` are those that this process has read already."""
         items = [(read or {}).get(taken.claim) or self._item(taken, part.received) for taken in part.events]
         groups: dict[tuple[str, int, tuple[tuple[str, str], ...]], list[tuple[_Item, Match]]] = {}
@@ -168,7 +175,9 @@ class Intake:
         for result in results:
             for name, outcome in result:
                 outcomes[name].append(outcome)
-        await self._journal.decide(part, [tuple(outcomes[item.claim]) or _negative(item) for item in items])
+        found = [tuple(outcomes[item.claim]) or _negative(item) for item in items]
+        await self._journal.decide(part, found)
+        return [(item.event, item.claim, one) for item, one in zip(items, found, strict=True)]
 
     def _item(self, taken: Taken, received: datetime) -> _Item:
         event = parse_one(taken.event, received)
@@ -192,7 +201,11 @@ class Intake:
         automation = self._rulebook.automation(name)
         blob = automation.on[trigger].blob_created
         if blob is None or blob.collect is None:
-            return [await self._one(automation, part.received, *member) for member in members]
+            results = []
+            for item, match in members:
+                with places.inside(telling.place_of(item.event, item.claim)):
+                    results.append(await self._one(automation, part.received, item, match))
+            return results
         await self._rulebook.keep(name)
         collection = collection_id(name, trigger, by)
         wanted = Head(
@@ -294,6 +307,7 @@ def _file(item: _Item) -> File:
         time=item.event.time,
         sequencer=blob.sequencer,
         claim=item.claim,
+        traceparent=telling.brought(item.event),
     )
 
 

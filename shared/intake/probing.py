@@ -11,6 +11,7 @@ from shared.deciding.matching import PROBE
 from shared.events.model import BlobCreated, Event
 from shared.ledger.protocol import Row, Store, Upsert, Value
 from shared.ledger.records import SCHEMA
+from shared.telemetry import recording
 
 _PARTITION: Final = "probe"
 
@@ -43,7 +44,9 @@ class Probes:
     async def came(self, event: Event, now: datetime) -> None:
         """Take note of a probe that came back; the way began when storage wrote it."""
         if isinstance(event.facts, BlobCreated):
-            await self._write("came", {"at": now.isoformat(), "latency": (now - event.time).total_seconds()})
+            latency = (now - event.time).total_seconds()
+            await self._write("came", {"at": now.isoformat(), "latency": latency})
+            recording.number("hub.probe.latency", max(0.0, latency))
 
     async def last(self) -> Probe:
         """Give when the last one was sent and came back."""

@@ -13,6 +13,7 @@ import msgspec
 
 from shared.ledger.protocol import NotFoundError, Row, Store, Upsert, Value
 from shared.ledger.records import SCHEMA
+from shared.telemetry import recording
 
 Kind = Literal["event-grid", "events", "work", "quarantine", "notify"]
 _PARTITION: Final = "dead"
@@ -47,6 +48,7 @@ class DeadLetters:
         letter = DeadLetter(id=f"{_END - moment:013}-{digest}", kind=kind, at=at, reason=reason[:2000], **more)
         await self._blobs.put(_name(letter.id), content)
         await self._write(letter)
+        recording.number("hub.dead_letters", kind=kind)
         return letter
 
     async def get(self, identifier: str) -> tuple[DeadLetter, bytes]:

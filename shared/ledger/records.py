@@ -35,7 +35,8 @@ StepState = Literal["pending", "running", "waiting", "done", "failed", "skipped"
 class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One content of one blob. `size` in bytes; `time` is the service's; `claim` names the event that told of it.
 
-    `origin` is set for a frozen copy: account/container/path of what it was copied from.
+    `origin` is set for a frozen copy: account/container/path of what it was copied from. `traceparent` is the trace
+    that its event brought along (of publishers that send one; storage itself does not).
     """
 
     account: str
@@ -47,6 +48,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sequencer: str = ""
     claim: str = ""
     origin: str = ""
+    traceparent: str = ""
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -130,6 +132,7 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     merged: list[str] = []
     """Activities whose files and causes it took over while it was held."""
     traceparent: str = ""
+    """The place in a trace that it was opened at (W3C)."""
 
     @property
     def finished(self) -> bool:

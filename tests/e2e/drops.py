@@ -61,6 +61,12 @@ class Workspace:
             url = answer.json().get("nextLink")
         return found
 
+    def tags(self, job: str) -> dict[str, str]:
+        """The tags of a job."""
+        answer = self._session.get(f"{self._url}/jobs/{job}?api-version=2024-04-01", timeout=20)
+        answer.raise_for_status()
+        return dict(answer.json()["properties"]["tags"])
+
     @property
     def jobs(self) -> list[str]:
         """The names of all jobs."""
