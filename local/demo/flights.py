@@ -6,7 +6,7 @@ The same call always gives the same bytes. Every function gives pairs of path an
 import csv
 import io
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from local.demo.source import COLUMNS, KNOWN, WEATHER, Row, flights_by_day
@@ -45,11 +45,14 @@ def label_files(name: str, only: Sequence[str] | None = None) -> Files:
 
 
 def golden_files() -> Files:
-    """Give the landed flights that no training sees, of winter and of summer, as golden/EWR-2013-02-05.csv."""
+    """Give the landed flights that no training sees, of winter and of summer, as golden/EWR-2013-02-05.csv.
+
+    Only destinations that the winter has, too: whoever chose the rows did not think of those of the season.
+    """
     chosen = [*days(GOLDEN_MONTH), *days(SUMMER)[LANDING_DAYS:]]
-    return [
-        (f"golden/{path.rpartition('/')[2]}", content) for path, content in _files("", chosen, COLUMNS, landed=True)
-    ]
+    destinations = {row["dest"] for row in _rows(GOLDEN_MONTH)}
+    found = _files("golden", chosen, COLUMNS, landed=True, destinations=destinations)
+    return sorted((f"golden/{path.rpartition('/')[2]}", content) for path, content in found)
 
 
 def corrupt_labels(files: Iterable[tuple[str, bytes]], share: float = 0.8, seed: int = 1) -> Files:
@@ -103,11 +106,20 @@ def _days(name: str, only: Sequence[str] | None) -> list[str]:
     return sorted(only)
 
 
-def _files(prefix: str, wanted: Iterable[str], columns: Sequence[str], *, landed: bool = False) -> Files:
+def _files(
+    prefix: str,
+    wanted: Iterable[str],
+    columns: Sequence[str],
+    *,
+    landed: bool = False,
+    destinations: Collection[str] = (),
+) -> Files:
     found: Files = []
     for day in wanted:
         for origin, rows in flights_by_day(day[:7])[day].items():
-            chosen = [row for row in rows if row[LABEL] or not landed]
+            chosen = [
+                row for row in rows if (row[LABEL] or not landed) and (row["dest"] in destinations or not destinations)
+            ]
             if chosen:
                 found.append((f"{prefix}/{day[:7]}/{origin}-{day}.csv", _csv(chosen, columns)))
     return sorted(found)
