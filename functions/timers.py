@@ -1,11 +1,15 @@
 """Ticks: the sweep finds what no message tells of any more."""
 
+import logging
+import time
+
 import azure.functions as func
 
 from shared.bootstrap import hub
 from shared.reconcile import reconcile as look_for_lost_files
 
 timers = func.Blueprint()
+logger = logging.getLogger(__name__)
 
 
 @timers.function_name("sweep")
@@ -39,3 +43,13 @@ async def reconcile(tick: func.TimerRequest) -> None:
     """Find files that no event told of."""
     this = await hub()
     await look_for_lost_files(this, this.clock())
+
+
+@timers.function_name("retention")
+@timers.timer_trigger(arg_name="tick", schedule="20 13 * * * *", run_on_startup=False, use_monitor=True)
+async def retention(tick: func.TimerRequest) -> None:
+    """Drop events that are older than the ledger keeps them, for some minutes at most; the next tick goes on."""
+    this = await hub()
+    began = time.monotonic()
+    dropped = await this.retention.run(this.clock(), lambda: time.monotonic() - began)
+    logger.info("retention: %s", dropped)

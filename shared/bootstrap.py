@@ -41,6 +41,7 @@ from shared.ledger.journal import Journal, UndecidedError
 from shared.ledger.marks import Marks
 from shared.ledger.protocol import Store
 from shared.ledger.records import Activity
+from shared.ledger.retention import Retention
 from shared.ledger.switches import Switches
 from shared.ledger.unfinished import Unfinished
 from shared.ledger.usage import Usages
@@ -80,6 +81,7 @@ class Hub:
     switches: Switches
     admission: Admission
     sweep: Sweep
+    retention: Retention
     azureml: AzureML
     endpoints: Endpoints
     retirements: Retirements
@@ -227,6 +229,7 @@ def wire(
         switches=switches,
         admission=admission,
         sweep=sweep,
+        retention=Retention(store, journal, collections, activities, letters, settings.retention),
         azureml=azureml,
         endpoints=endpoints,
         retirements=retirements,

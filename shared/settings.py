@@ -73,6 +73,8 @@ class Settings:
     poll_shortest: timedelta
     poll_longest: timedelta
     storm: storms.Rule
+    retention: timedelta = timedelta(days=180)
+    """How long events are kept; activities, receipts and the audit trail stay."""
     metrics_grain: int = 60
     datastores: Mapping[str, str] = field(default_factory=dict)
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
@@ -126,6 +128,7 @@ class Settings:
             poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
             datastores=_datastores(environment.get("HUB_DATASTORES", "{}")),
             metrics_grain=int(_number(environment, "HUB_METRICS_GRAIN_SECONDS", 60)),
+            retention=_retention(environment.get("HUB_RETENTION_DAYS", "")),
             storm=storms.Rule(
                 openings=int(_number(environment, "HUB_STORM_OPENINGS", 100)),
                 within=_seconds(environment, "HUB_STORM_WITHIN_SECONDS", 600.0),
@@ -181,6 +184,17 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < number <= 1_000_000:
         raise SettingsError(f"{name} is {text!r}: a number over 0 is expected")
     return number
+
+
+def _retention(text: str) -> timedelta:
+    """Read days: at least 14, for an event may come again, or be found by the reconciler, for some 8 days."""
+    try:
+        days = int(text) if text else 180
+    except ValueError:
+        days = 0
+    if not 14 <= days <= 36_500:
+        raise SettingsError(f"HUB_RETENTION_DAYS is {text!r}: whole days from 14 to 36500 are expected")
+    return timedelta(days=days)
 
 
 def _datastores(text: str) -> Mapping[str, str]:

@@ -119,7 +119,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
           enabled: true
           type: 'Lifecycle'
           definition: {
-            filters: { blobTypes: ['blockBlob'], prefixMatch: ['hub/journal/'] }
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['hub/events/'] }
             actions: { baseBlob: { tierToCool: { daysAfterModificationGreaterThan: 30 } } }
           }
         }

@@ -19,8 +19,10 @@ from shared.deciding.files import newest_contents
 from shared.ledger.activities import MAX_DELAY
 from shared.ledger.cells import pack, unpack
 from shared.ledger.protocol import (
+    MAX_OPERATIONS,
     AlreadyExistsError,
     ChangedError,
+    Delete,
     Insert,
     NotFoundError,
     Queue,
@@ -229,6 +231,17 @@ class Collections:
         if entry and (await self.gathered(name, head.generation)).first is None:
             await self._write(name, head, etag)
             await self._unfinished.remove(entry)
+
+    async def forget(self, name: str, generation: int) -> None:
+        """Drop what a generation gathered; its frozen list holds it. Doing it again changes nothing."""
+        for shard in range(SHARDS):
+            partition = _partition(name, generation, shard)
+            while rows := await self._members.scan(partition, limit=MAX_OPERATIONS):
+                for row in rows:
+                    if "blob" in row.cells:
+                        await self._blobs.delete(str(row.cells["blob"]))
+                with contextlib.suppress(NotFoundError):
+                    await self._members.apply([Delete(partition, row.key) for row in rows])
 
     async def rewrite(self, name: str, head: Head, etag: str) -> None:
         """Write the head over the one that was read with `etag`. Raises ChangedError."""

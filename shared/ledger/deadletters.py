@@ -4,6 +4,7 @@ Kinds: `event-grid` (Event Grid gave up delivering it), `events` and `work` (poi
 `quarantine` (events that could not be read) and `notify` (messages to people that could not be delivered).
 """
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from shared.ledger.protocol import NotFoundError, Row, Store, Upsert, Value
+from shared.ledger.protocol import Delete, NotFoundError, Row, Store, Upsert, Value
 from shared.ledger.records import SCHEMA
 from shared.telemetry import recording
 
@@ -65,6 +66,16 @@ class DeadLetters:
     async def replayed(self, letter: DeadLetter, who: str, at: datetime) -> None:
         """Mark that it was sent again."""
         await self._write(msgspec.structs.replace(letter, replayed=at, replayed_by=who))
+
+    async def drop(self, before: datetime, *, limit: int) -> int:
+        """Drop at most `limit` of those from before a time; give how many went."""
+        after = f"{_END - int(before.timestamp() * 1000):013}-~"
+        rows = await self._table.scan(_PARTITION, after=after, limit=limit)
+        for row in rows:
+            await self._blobs.delete(_name(row.key))
+            with contextlib.suppress(NotFoundError):
+                await self._table.apply([Delete(_PARTITION, row.key)])
+        return len(rows)
 
     async def _write(self, letter: DeadLetter) -> None:
         cells: dict[str, Value] = {"schema": SCHEMA, "letter": msgspec.json.encode(letter)}

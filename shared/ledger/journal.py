@@ -95,7 +95,8 @@ def shard_of(claim: str) -> str:
     return f"s{int(claim[:8], 16) % SHARDS:02d}"
 
 
-def _claim_key(claim: str) -> str:
+def claim_key(claim: str) -> str:
+    """Give the key of a claim's row."""
     return f"k:{claim[:20]}:{claim[20:]}"
 
 
@@ -133,7 +134,7 @@ class Journal:
             part = Part(shard, f"{_milliseconds(now):013}:{self._new_name()}", now, fresh)
             row = await self._part_row(part, fresh, decided=decided)
             claims: list[Operation] = [
-                Insert(Row(shard, _claim_key(event.claim), {"part": part.key, "schema": SCHEMA})) for event in fresh
+                Insert(Row(shard, claim_key(event.claim), {"part": part.key, "schema": SCHEMA})) for event in fresh
             ]
             try:
                 await self._table.apply([*claims, Insert(row)])
@@ -151,11 +152,11 @@ class Journal:
 
     async def _wrote(self, shard: str, event: Taken, part: Part) -> bool:
         """Tell whether what is in the way is this very part: its answer was lost, and the client asked again."""
-        row = await self._table.get(shard, _claim_key(event.claim))
+        row = await self._table.get(shard, claim_key(event.claim))
         return row is not None and row.cells["part"] == part.key
 
     async def _known(self, shard: str, event: Taken, now: datetime) -> bool:
-        row = await self._table.get(shard, _claim_key(event.claim))
+        row = await self._table.get(shard, claim_key(event.claim))
         if row is None:
             return False
         key = str(row.cells["part"])
@@ -194,7 +195,7 @@ class Journal:
     async def get(self, claim: str) -> tuple[Taken, datetime, bool] | None:
         """Give the event of a claim, when it was received, whether it is decided; None where it was never received."""
         shard = shard_of(claim)
-        row = await self._table.get(shard, _claim_key(claim))
+        row = await self._table.get(shard, claim_key(claim))
         if row is None:
             return None
         key = str(row.cells["part"])
@@ -210,7 +211,7 @@ class Journal:
 
     async def has(self, claim: str) -> bool:
         """Tell whether an event of this claim was ever received."""
-        return await self._table.get(shard_of(claim), _claim_key(claim)) is not None
+        return await self._table.get(shard_of(claim), claim_key(claim)) is not None
 
     async def about(self, subject: str) -> list[str]:
         """Give the claims of a subject (20 hex digits of it), any order."""
@@ -241,8 +242,8 @@ class Journal:
         rows = sorted((row for rows in scans for row in rows), key=lambda row: row.key)
         page: list[tuple[datetime, Taken]] = []
         for row in rows:
-            received = _received(row.key)
-            page.extend((received, event) for event in await self._events(row))
+            moment = received(row.key)
+            page.extend((moment, event) for event in await self._events(row))
             if len(page) >= limit:
                 return page, row.key
         return page, ""
@@ -255,7 +256,7 @@ class Journal:
         after = f"t:{_END - _milliseconds(until):013}:~"
         before = f"t:{_END - _milliseconds(since):013}:~"
         shards = await asyncio.gather(*(self._span(f"s{n:02d}", after, before, most) for n in range(SHARDS)))
-        found = [Stored(_received(row.key), row) for rows in shards for row in rows]
+        found = [Stored(received(row.key), row) for rows in shards for row in rows]
         if (count := sum(one.count for one in found)) > most:
             raise TooMuchError(f"the span holds {count} events; at most {most} are read: choose a shorter one")
         return sorted(found, key=lambda one: (one.received, one.row.key))
@@ -308,9 +309,15 @@ def _decided_key(key: str) -> str:
     return f"t:{_END - int(milliseconds):013}:{name}"
 
 
+def old_keys(before: datetime) -> tuple[str, str]:
+    """Give the keys between which the rows lie of parts that were received before a time."""
+    return f"t:{_END - _milliseconds(before):013}:~", "t:~"
+
+
 def _time_of(key: str) -> datetime:
     return datetime.fromtimestamp(int(key.partition(":")[0]) / 1000, UTC)
 
 
-def _received(decided_key: str) -> datetime:
+def received(decided_key: str) -> datetime:
+    """Give when a part was received, by the key of its row."""
     return datetime.fromtimestamp((_END - int(decided_key.split(":")[1])) / 1000, UTC)
