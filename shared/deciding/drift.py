@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from shared.deciding.thresholds import Threshold
+from shared.deciding.performance import Performance, newest
 from shared.deciding.wording import moment, number, percent
 
 Severity = Literal["none", "minor", "major", "performance"]
@@ -47,34 +47,36 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Performance:
-    """How well the model did in a window, on the `rows` whose labels have come since."""
-
-    metric: str
-    value: float | None
-    threshold: Threshold
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
 class Window:
-    """What one run of the monitor says. `unreadable`: why its numbers could not be read, "" where they could."""
+    """What one run of the monitor says. `unreadable`: why its numbers could not be read, "" where they could.
+
+    `answers`: how far what the model answers is from its reference. `performance`: of this window and earlier ones, as
+    their labels have come. `days`: the first and the last day of what it saw. `unweighed`: signals that broke their
+    thresholds and that are not weighed here.
+    """
 
     run: str
     start: datetime
     end: datetime
     samples: int | None = None
     features: tuple[Feature, ...] = ()
-    performance: Performance | None = None
+    answers: tuple[Feature, ...] = ()
+    performance: tuple[Performance, ...] = ()
     unreadable: str = ""
+    days: tuple[str, str] = ("", "")
+    unweighed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last training that drift of this model led to, which has not failed, and when it began."""
+    """The last training that drift of this model led to, which has not failed, and when it began.
+
+    `through`: the last day of what the monitor had seen by then.
+    """
 
     activity: str
     at: datetime
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,11 @@ def decide(rule: Rule, windows: Sequence[Window], answer: Answer | None = None) 
 
     1. The newest window's numbers cannot be read: notify; never retrain, never silence.
     2. Windows that ended before the last training began are answered by it and do not count; none is left: ignore.
-    3. Performance, where labels have come, goes before drift: it is worse in `k` of the last `n` windows with labels.
+    3. Performance, where labels have come, goes before drift: it is worse in `k` of the last `n` windows with labels,
+       each by the newest word on it, and by no window that a training has answered.
     4. The newest window has too few rows: ignore.
-    5. Drift is as bad as the newest window says, where `k` of the last `n` say at least that; else less.
+    5. Drift is as bad as the newest window says, where `k` of the last `n` say at least that; else less. That the
+       model's answers drift is minor.
     6. Nothing persists: ignore, with the reason; where a number was missing: notify.
     """
     ordered = sorted(windows, key=lambda window: (window.end, window.run))
@@ -113,25 +117,25 @@ def decide(rule: Rule, windows: Sequence[Window], answer: Answer | None = None) 
     }
     if not looks:
         return Triage("notify", "none", "a breach was told of, and there is no window to read", None, evidence)
-    newest = looks[-1]
-    if newest.unreadable:
-        reason = f"the numbers of {newest.window.run} cannot be read: {newest.unreadable}"
+    latest = looks[-1]
+    if latest.unreadable:
+        reason = f"the numbers of {latest.window.run} cannot be read: {latest.unreadable}"
         return Triage("notify", "none", reason, None, evidence)
     if answer and not fresh:
-        reason = f"{newest.window.run} ended before {answer.activity} began at {moment(answer.at)}, which answers it"
+        reason = f"{latest.window.run} ended before {answer.activity} began at {moment(answer.at)}, which answers it"
         return Triage("ignore", "none", reason, None, evidence)
-    worse = _performance(rule, fresh)
+    worse = _worse(rule, fresh, answer.through if answer else "")
     if worse:
         severity: Severity = "performance"
-        reason, counted = _told_performance(rule, worse), worse
-    elif newest.too_few:
-        reason = f"{newest.window.samples} rows, at least {rule.min_samples} are needed"
+        reason, counted = _told_performance(rule, worse), _seen_by(fresh, worse)
+    elif latest.too_few:
+        reason = f"{latest.window.samples} rows, at least {rule.min_samples} are needed"
         return Triage("ignore", "none", reason, None, evidence)
     else:
         severity, counted, reason = _persisting(rule, fresh)
     if severity == "none":
-        if newest.missing:
-            told = f"{reason}; not known: {', '.join(newest.missing)}"
+        if latest.missing:
+            told = f"{reason}; not known: {', '.join(latest.missing)}"
             return Triage("notify", severity, told, None, evidence)
         return Triage("ignore", severity, reason, None, evidence)
     outcome = rule.then.get(severity, "notify")
@@ -154,11 +158,12 @@ class _Look:
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON takes it."""
-        performance = self.window.performance
+        performance = [_plain(one) for one in self.window.performance]
         return {
             "run": self.window.run,
             "from": moment(self.window.start),
             "to": moment(self.window.end),
+            "days": list(self.window.days),
             "samples": self.window.samples,
             "severity": self.severity,
             "share": self.share,
@@ -167,14 +172,8 @@ class _Look:
             "missing": list(self.missing),
             "unreadable": self.unreadable,
             "features": self._features(),
-            "performance": {
-                "metric": performance.metric,
-                "value": _finite(performance.value),
-                "threshold": str(performance.threshold),
-                "rows": performance.rows,
-            }
-            if performance
-            else None,
+            "performance": performance[-1] if performance else None,
+            "performances": performance[-_MOST_SHOWN:],
         }
 
     def _features(self) -> list[dict[str, Any]]:
@@ -194,7 +193,7 @@ def _look(rule: Rule, window: Window) -> _Look:
     drifted: list[str] = []
     seasonal: list[str] = []
     missing: list[str] = []
-    for feature in window.features:
+    for feature in (*window.features, *window.answers):
         score, threshold = _finite(feature.score), _finite(feature.threshold)
         if score is None or threshold is None:
             missing.append(feature.name)
@@ -205,12 +204,14 @@ def _look(rule: Rule, window: Window) -> _Look:
     unreadable = window.unreadable
     if not unreadable and window.samples is None:
         unreadable = "it does not say how many rows it saw"
-    if not unreadable and not window.features and window.performance is None:
+    if not unreadable and not window.features and not window.performance:
         unreadable = "it holds no feature and no performance"
-    if not unreadable and window.features and len(missing) == len(window.features):
+    if not unreadable and window.features and {one.name for one in window.features} <= set(missing):
         unreadable = f"no score or threshold of {', '.join(missing[:5])}"
-    share = sum(weights[name] for name in drifted)
-    severity: Severity = "none" if not drifted else "major" if share >= rule.major_share - 1e-9 else "minor"
+    missing += window.unweighed
+    share = sum(weights.get(name, 0.0) for name in drifted)
+    major = any(name in weights for name in drifted) and share >= rule.major_share - 1e-9
+    severity: Severity = "none" if not drifted else "major" if major else "minor"
     too_few = window.samples is not None and window.samples < rule.min_samples
     return _Look(window, severity, share, tuple(drifted), tuple(seasonal), tuple(missing), unreadable, too_few)
 
@@ -222,7 +223,8 @@ def _persisting(rule: Rule, looks: list[_Look]) -> tuple[Severity, list[_Look], 
     for level in levels:
         counted = [look for look in fit if _RANK[look.severity] >= _RANK[level]]
         if _RANK[newest.severity] >= _RANK[level] and len(counted) >= rule.k:
-            told = f"{', '.join(newest.drifted[:5])} drift ({percent(newest.share)} of all importance)"
+            share = f" ({percent(newest.share)} of all importance)" if newest.share else ""
+            told = f"{', '.join(newest.drifted[:5])} drift{share}"
             return level, counted, f"{told} in {len(counted)} of the last {len(fit)} windows"
     if newest.severity != "none":
         seen = sum(look.severity != "none" for look in fit)
@@ -232,33 +234,45 @@ def _persisting(rule: Rule, looks: list[_Look]) -> tuple[Severity, list[_Look], 
     return "none", [], "no feature is beyond its threshold"
 
 
-def _performance(rule: Rule, looks: list[_Look]) -> list[_Look]:
+def _worse(rule: Rule, looks: list[_Look], through: str) -> list[tuple[_Look, Performance]]:
     """Give the windows that did worse where enough of the last ones with labels did, the newest of them included."""
-    labelled = [look for look in looks if _labelled(rule, look)][-rule.n :]
-    worse = [look for look in labelled if _is_worse(look)]
+    told = [
+        (look, one)
+        for look in looks
+        if not look.unreadable
+        for one in look.window.performance
+        if one.rows >= max(1, rule.min_samples) and _finite(one.value) is not None
+    ]
+    labelled = newest(told, through)[-rule.n :]
+    worse = [pair for pair in labelled if pair[1].is_worse]
     return worse if worse and worse[-1] is labelled[-1] and len(worse) >= rule.k else []
 
 
-def _labelled(rule: Rule, look: _Look) -> bool:
-    performance = look.window.performance
-    if look.window.unreadable or performance is None or performance.rows < max(1, rule.min_samples):
-        return False
-    return _finite(performance.value) is not None
+def _seen_by(looks: list[_Look], worse: list[tuple[_Look, Performance]]) -> list[_Look]:
+    """Give the looks that first saw what did worse: its labels may have come with a later one."""
+    found = []
+    for teller, one in worse:
+        saw = (look for look in looks if one.first and look.window.days[0] <= one.first <= look.window.days[1])
+        found.append(next(saw, teller))
+    return found
 
 
-def _is_worse(look: _Look) -> bool:
-    performance = look.window.performance
-    return (
-        performance is not None and performance.value is not None and not performance.threshold.keeps(performance.value)
-    )
+def _told_performance(rule: Rule, worse: list[tuple[_Look, Performance]]) -> str:
+    last = worse[-1][1]
+    value = number(last.value) if last.value is not None else "not known"
+    told = f"{last.metric}{f' of {last.window}' if last.window else ''} is {value}, not {last.threshold}"
+    return f"{told}, on {last.rows} rows; in {len(worse)} of the last {rule.n} windows with labels"
 
 
-def _told_performance(rule: Rule, worse: list[_Look]) -> str:
-    last = worse[-1].window.performance
-    if last is None or last.value is None:
-        return "performance is worse"
-    told = f"{last.metric} is {number(last.value)}, not {last.threshold}, on {last.rows} rows"
-    return f"{told}; in {len(worse)} of the last {rule.n} windows with labels"
+def _plain(one: Performance) -> dict[str, Any]:
+    return {
+        "metric": one.metric,
+        "value": _finite(one.value),
+        "threshold": str(one.threshold),
+        "rows": one.rows,
+        "window": one.window,
+        "days": [one.first, one.last],
+    }
 
 
 def _weights(features: Sequence[Feature]) -> dict[str, float]:

@@ -27,7 +27,7 @@ class Cost:
 
 
 def measures(actual: np.ndarray, predicted: np.ndarray, cost: Cost) -> dict[str, float | None]:
-    """Give mae, mse, rmse, p50 and p90 of the absolute error (minutes), r2 (None without spread), bias, cost_per_flight."""
+    """Give mae, mse, rmse, p50 and p90 of the absolute error (in minutes), r2 (None without spread), bias, cost."""
     wrong = predicted - actual
     spread = float(np.sum((actual - actual.mean()) ** 2))
     return {

@@ -12,11 +12,12 @@ import collected
 import frames
 import pandas as pd
 import profiles
+import season
 from collected import PREDICTION
-from columns import LABEL
 from drift import JS, MISSING, PSI, WASSERSTEIN, chance, distances
-from measures import Cost, measures
+from measures import Cost
 from models import ModelError, find, load, predict
+from outcomes import performance
 from pictures import comparison
 from reading import DataError
 from recipe import REFERENCE
@@ -55,42 +56,9 @@ def feature_drift(
     return sorted(found, key=lambda feature: -feature["weight"])
 
 
-def performance(rows: pd.DataFrame, expected: float | None, given: argparse.Namespace) -> dict[str, Any]:
-    """Measure predictions against outcomes that came by now, by month of the flight: late ones change their own month.
-
-    `expected` is the mae of the model's training; breached where a month with enough outcomes is worse by the limit.
-    """
-    cost = Cost(given.cost_later, given.cost_earlier)
-    windows = []
-    for name, part in rows.groupby(frames.days(rows).str[:7]):
-        actual, predicted = part[LABEL].to_numpy(dtype=float), part[PREDICTION].to_numpy(dtype=float)
-        found = measures(actual, predicted, cost)
-        rise = float(found["mae"] or 0.0) / expected - 1 if expected else None
-        enough = len(part) >= given.min_samples
-        windows.append(
-            {
-                "window": name,
-                "rows": len(part),
-                "enough": enough,
-                "mae_rise": rise,
-                "breached": bool(enough and rise is not None and rise > given.largest_mae_rise),
-                **found,
-            }
-        )
-    return {
-        "signal": "performance",
-        "rows": len(rows),
-        "reference_mae": expected,
-        "threshold": given.largest_mae_rise,
-        "breached": any(window["breached"] for window in windows),
-        "enough": any(window["enough"] for window in windows),
-        "windows": windows,
-    }
-
-
 def monitor(given: argparse.Namespace, tracked: Run) -> None:
     """Compare, write signals.json and the pictures, log, tag. Raises DataError or ModelError."""
-    rows, files, outcomes = collected.read(given.data)
+    rows, files, outcomes, left_out = collected.read(given.data, unchecked=given.unchecked == "yes")
     learned = json.loads(_reference_file(given.model).read_text())
     reference, before, days = learned["features"], learned["prediction"], learned.get("days")
     if given.reference.lower() not in {"", "training"}:
@@ -112,18 +80,29 @@ def monitor(given: argparse.Namespace, tracked: Run) -> None:
         _drift_signal("data-drift", features, len(rows), enough=enough),
         _drift_signal("prediction-drift", answers, len(rows), enough=enough),
     ]
+    same_season = None
+    if given.season.lower() not in {"", "none"}:
+        history = frames.read(Path(given.season))[0]
+        before_now = season.reference(history, rows, given.season_kind, given.rolling_days)
+        same_season = season.described(given.season_kind, before_now)
+        if len(before_now):
+            signals.append(_seasonal(before_now, current, now, learned, limits, given))
     if given.labels.lower() not in {"", "none"}:
         outcomes += collected.outcomes(Path(given.labels))
     if outcomes and len(labelled := collected.labelled(rows, outcomes)):
-        signals.append(performance(labelled, learned["metrics"].get("mae"), given))
+        cost, expected = Cost(given.cost_later, given.cost_earlier), learned["metrics"].get("mae")
+        fewest, rise = given.min_samples, given.largest_mae_rise
+        signals.append(performance(rows, labelled, expected, cost=cost, fewest=fewest, largest_rise=rise))
     was, is_now = {**reference, PREDICTION: before}, {**current, PREDICTION: now}
     pictures = _draw(given.report / "pictures", [*features, *answers], was, is_now)
     report = {
         "monitor": given.name,
         "window": _window(rows),
         "reference": {"kind": "training" if days == learned.get("days") else "window", "days": days},
+        "season": same_season,
         "rows": len(rows),
         "min_samples": given.min_samples,
+        "left_out": left_out,
         "files": [{"path": file.path, "sha256": file.sha256} for file in files],
         "signals": signals,
         "pictures": pictures,
@@ -151,6 +130,27 @@ def _drift_signal(name: str, features: list[dict[str, Any]], rows: int, *, enoug
         "drifted": drifted,
         "weighted_share": sum(feature["weight"] for feature in features if feature["breached"]),
         "features": features,
+    }
+
+
+def _seasonal(
+    before: pd.DataFrame,
+    current: Mapping[str, Any],
+    now: Mapping[str, Any],
+    learned: Mapping[str, Any],
+    limits: Mapping[str, float],
+    given: argparse.Namespace,
+) -> dict[str, Any]:
+    """Compare with the same season before: features and answers alike, under the names they have elsewhere."""
+    seen = frames.features(before)
+    features = feature_drift(profiles.rows(seen), current, learned["importances"], limits)
+    answered = profiles.number(predict(load(given.model), seen))
+    features += feature_drift({PREDICTION: answered}, {PREDICTION: now}, {}, limits)
+    enough = len(before) >= given.min_samples and int(now["rows"]) >= given.min_samples
+    return {
+        **_drift_signal("seasonal-drift", features, len(before), enough=enough),
+        "kind": given.season_kind,
+        "breached": False,  # it explains drift; by itself it is none
     }
 
 
@@ -192,14 +192,19 @@ def _tell(report: dict[str, Any], tracked: Run) -> None:
         metrics[f"{name}.breached"] = int(signal["breached"])
         if "features" in signal:
             metrics[f"{name}.weighted_share"] = signal["weighted_share"]
+            prefix = "seasonal." if name == "seasonal-drift" else ""
             for feature in signal["features"]:
-                metrics |= {f"{feature['name']}.{metric}": m["value"] for metric, m in feature["metrics"].items()}
-        for window in signal.get("windows", []):
+                values = {f"{feature['name']}.{metric}": m["value"] for metric, m in feature["metrics"].items()}
+                metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
+        for window in (one for one in signal.get("windows", []) if one["rows"]):
             metrics |= {
                 f"{name}.mae.{window['window']}": window["mae"],
                 f"{name}.rows.{window['window']}": window["rows"],
             }
-        if not signal["enough"]:
+        if name == "seasonal-drift":
+            told = f"{len(signal['drifted'])} of {len(signal['features'])} are not as in this season before"
+            print(f"{name}: {told}{'' if signal['enough'] else '; too few rows'}")
+        elif not signal["enough"]:
             print(f"{name}: {signal['rows']} rows, fewer than {report['min_samples']}: nothing is concluded")
         elif signal["breached"]:
             sentences.append(f"{report['monitor']}_{name} {BREACH}.")
@@ -217,6 +222,12 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="what batch runs and endpoints saw and answered")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--reference", default="training", help="a folder of flights to compare with instead")
+    parser.add_argument("--season", default="none", help="a folder of earlier flights: what they show too is no drift")
+    parser.add_argument("--season-kind", choices=season.KINDS, default="year", help="same months, or the days before")
+    parser.add_argument("--rolling-days", type=int, default=28)
+    parser.add_argument(
+        "--unchecked", choices=("yes", "no"), default="no", help="take results that no hub has checked too"
+    )
     parser.add_argument("--labels", default="none", help="a folder of outcomes that came by now")
     parser.add_argument("--report", type=Path, default=Path("outputs"))
     parser.add_argument("--min-samples", type=int, default=200)

@@ -13,7 +13,6 @@ from shared.deciding.drift import (
     Answer,
     Feature,
     Outcome,
-    Performance,
     Rule,
     Severity,
     Triage,
@@ -21,6 +20,7 @@ from shared.deciding.drift import (
     breach_key,
     decide,
 )
+from shared.deciding.performance import Performance
 from shared.deciding.thresholds import Threshold
 
 START = datetime(2013, 6, 1, tzinfo=UTC)
@@ -42,9 +42,9 @@ MAJOR = (feature("wind", 0.1, 1), feature("hour", 0.3, 3))
 def window(
     day: int, features: tuple[Feature, ...] = CALM, *, samples: int | None = 500, mae: float | None = None
 ) -> Window:
-    performance = None if mae is None else Performance("mae", mae, LIMIT, 300)
+    performance = () if mae is None else (Performance("mae", mae, LIMIT, 300),)
     start = START + day * DAY
-    return Window(f"run-{day}", start, start + DAY, samples, features, performance)
+    return Window(f"run-{day}", start, start + DAY, samples, features, performance=performance)
 
 
 def triage(rule: Rule, *windows: Window) -> Triage:
@@ -100,7 +100,7 @@ def test_too_few_rows_say_nothing_and_are_passed_over() -> None:
 def test_as_many_rows_and_as_large_a_share_as_needed_are_enough() -> None:
     halves = (feature("wind", 0.3, 1), feature("hour", 0.1, 1))
     assert triage(replace(TWICE, k=1), window(0, halves, samples=200)).severity == "major"
-    labelled = replace(window(0), performance=Performance("mae", 99, LIMIT, 200))
+    labelled = replace(window(0), performance=(Performance("mae", 99, LIMIT, 200),))
     assert triage(replace(TWICE, k=1), labelled).severity == "performance"
 
 
@@ -158,8 +158,8 @@ def test_performance_goes_before_drift_and_persists_like_it(values: list[float |
 
 
 def test_performance_on_too_few_labels_or_without_a_value_does_not_count() -> None:
-    few = replace(window(0), performance=Performance("mae", 99, LIMIT, 199))
-    lost = replace(window(1), performance=Performance("mae", math.nan, LIMIT, 900))
+    few = replace(window(0), performance=(Performance("mae", 99, LIMIT, 199),))
+    lost = replace(window(1), performance=(Performance("mae", math.nan, LIMIT, 900),))
     assert triage(replace(TWICE, k=1), few, lost).severity == "none"
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -157,6 +157,106 @@ async def test_what_cannot_be_read_is_told_and_retrains_nothing(world: Any) -> N
     assert found.status == "succeeded"
     assert found.reason.startswith("notify: the numbers of m1 cannot be read")
     assert [step.state for step in found.steps][1:] == ["skipped"] * (len(found.steps) - 1)
+
+
+def signals(*given: dict[str, Any], days: tuple[str, str] = ("", "")) -> bytes:
+    """A monitor's report of these signals."""
+    window = {"first_day": days[0], "last_day": days[1]}
+    return json.dumps({"rows": 1000, "window": window, "signals": list(given)}).encode()
+
+
+def drifting(signal: str, value: float, name: str = "humid", **more: Any) -> dict[str, Any]:
+    metrics = {"psi": {"value": value, "threshold": 0.2}}
+    return {"signal": signal, "features": [{"name": name, "weight": 1.0, "metrics": metrics}], **more}
+
+
+def performing(**windows: tuple[str, float]) -> dict[str, Any]:
+    """Performance by windows: m6=("2013-06-01 2013-06-30", 12.5) is June, with a mae of 12.5; 10 was expected."""
+    told = [
+        {
+            "window": days[:7],
+            "first_day": days[:10],
+            "last_day": days[11:],
+            "rows": 500,
+            "enough": True,
+            "mae": mae,
+        }
+        for days, mae in windows.values()
+    ]
+    return {"signal": "performance", "reference_mae": 10.0, "threshold": 0.15, "windows": told}
+
+
+@pytest.mark.parametrize(
+    ("kind", "seasonal", "outcome"),
+    [("year", 0.05, "ignore"), ("year", 0.5, "retrain"), ("rolling", 0.05, "retrain"), ("", 0.0, "retrain")],
+)
+async def test_a_season_that_returns_retrains_nothing(
+    world_of: Callable[[str], Any], kind: str, seasonal: float, outcome: str
+) -> None:
+    world = world_of(RETRAIN.replace("THEN", THEN).replace("persists: 2 of 3", "persists: 1 of 3, season: year"))
+    await trained(world)
+    told = [drifting("data-drift", 0.9)]
+    if kind:
+        told.append(drifting("seasonal-drift", seasonal, kind=kind, enough=True, breached=False))
+    await world.send(monitored(world, "m1", signals(*told)))
+    await world.run(5)
+    found = await newest(world)
+    assert found.step("triage").detail["outcome"] == outcome
+    if outcome == "ignore":
+        assert (found.status, found.reason) == ("refused", "ignore: humid drift as in this season before: no drift")
+        assert [step.state for step in found.steps][1:] == ["pending"] * (len(found.steps) - 1)
+
+
+JUNE, JULY, AUGUST = "2013-06-01 2013-06-30", "2013-07-01 2013-07-31", "2013-08-01 2013-08-31"
+
+
+async def test_labels_that_come_weeks_late_change_the_window_of_their_flights(world: Any) -> None:
+    await trained(world)
+    calm = drifting("data-drift", 0.1)
+    await world.send(monitored(world, "m6", signals(calm, days=("2013-06-01", "2013-06-30"))))
+    fine = performing(june=(JUNE, 10.0))
+    await world.send(monitored(world, "m7", signals(calm, fine, days=("2013-07-01", "2013-07-31"))))
+    await world.run(5)
+    assert {one.status for one in (await world.activities())[:2]} == {"refused"}
+    late = performing(june=(JUNE, 13.0), july=(JULY, 12.0))
+    await world.send(monitored(world, "m8", signals(calm, late, days=("2013-08-01", "2013-08-31"))))
+    await world.run(5)
+    await world.finish()
+    found = await newest(world)
+    triage = found.step("triage").detail
+    assert (found.status, triage["outcome"], triage["severity"]) == ("succeeded", "retrain", "performance")
+    assert triage["reason"] == (
+        "performance: mae of 2013-07 is 12, not <= 11.5, on 500 rows; in 2 of the last 3 windows with labels"
+    )
+    began = triage["evidence"]["windows"][0]["from"]  # where June was seen first
+    assert datetime.fromisoformat(triage["since"]) == datetime.fromisoformat(began)
+
+
+async def test_what_labels_say_of_windows_before_a_retraining_is_answered_by_it(world: Any) -> None:
+    await trained(world)
+    calm = drifting("data-drift", 0.1)
+    both = performing(june=(JUNE, 13.0), july=(JULY, 12.0))
+    await world.send(monitored(world, "m8", signals(calm, both, days=("2013-07-01", "2013-07-31"))))
+    await world.run(5)
+    await world.finish()
+    assert (await newest(world)).status == "succeeded"
+    again = performing(june=(JUNE, 14.0), july=(JULY, 14.0), august=(AUGUST, 10.0))
+    await world.send(monitored(world, "m9", signals(calm, again, days=("2013-08-01", "2013-08-31"))))
+    await world.run(5)
+    found = await newest(world)
+    assert (found.status, found.reason) == ("refused", "ignore: no feature is beyond its threshold")
+
+
+async def test_answers_that_drift_tell_people_and_so_does_a_signal_that_is_not_known(world: Any) -> None:
+    await trained(world)
+    calm = drifting("data-drift", 0.1)
+    for run in ("m1", "m2"):
+        await world.send(monitored(world, run, signals(calm, drifting("prediction-drift", 0.9, "prediction"))))
+    await world.run(5)
+    assert (await newest(world)).reason.startswith("notify: minor: prediction drift in 2 of the last 2")
+    await world.send(monitored(world, "m3", signals(calm, {"signal": "data-quality", "breached": True})))
+    await world.run(5)
+    assert (await newest(world)).reason == "notify: no feature is beyond its threshold; not known: data-quality"
 
 
 async def test_a_small_share_tells_people(world: Any) -> None:

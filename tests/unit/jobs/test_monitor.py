@@ -18,7 +18,13 @@ def scored(bench: Bench, trained: Ran, month: str, days: int, name: str = "score
     model = trained.folder.parent / "model"
     ran = bench.run("score.py", "--data", data, "--model", model, "--scored", bench.folder / name, name=f"{name}-job")
     assert ran.code == 0, ran.err
+    (bench.folder / name / "hub-manifest.json").write_text("{}")
     return bench.folder / name
+
+
+def earlier(files: flights.Files) -> flights.Files:
+    """The same flights, a year before."""
+    return [(path.replace("2013-", "2012-"), content.replace(b"\n2013,", b"\n2012,")) for path, content in files]
 
 
 def signal(ran: Ran, name: str) -> dict[str, Any]:
@@ -74,6 +80,59 @@ def test_a_reference_of_the_same_season_is_no_drift(trained: Ran, bench: Bench) 
     assert ran.json("outputs/signals.json")["reference"] == {"kind": "window", "days": ["2013-07-01", "2013-07-09"]}
 
 
+def test_what_the_same_month_of_an_earlier_year_shows_too_is_told_beside_the_drift(trained: Ran, bench: Bench) -> None:
+    data, model = scored(bench, trained, "2013-07", 9), trained.folder.parent / "model"
+    july, june = (flights.month(month, flights.days(month)[:9]) for month in ("2013-07", "2013-06"))
+    history = bench.write([*earlier(july), *june], "history")
+
+    ran = bench.run("monitor.py", "--data", data, "--model", model, "--season", history)
+
+    assert ran.code == 0, ran.err
+    assert signal(ran, "data-drift")["breached"]
+    seasonal = signal(ran, "seasonal-drift")
+    assert (seasonal["kind"], seasonal["enough"], seasonal["drifted"]) == ("year", True, [])
+    assert ran.json("outputs/signals.json")["season"]["days"] == ["2012-07-01", "2012-07-09"]
+    assert "prediction" in {feature["name"] for feature in seasonal["features"]}
+    assert ran.metrics()["seasonal.humid.population_stability_index"] < 0.2
+    assert "seasonal-drift" not in ran.tags()[TAG]
+
+
+def test_a_rolling_season_is_the_days_before_and_none_where_history_does_not_reach(trained: Ran, bench: Bench) -> None:
+    data, model = scored(bench, trained, "2013-07", 3), trained.folder.parent / "model"
+    history = bench.write(flights.month("2013-06", flights.days("2013-06")[-9:]), "history")
+    given = ("monitor.py", "--data", data, "--model", model, "--season", history)
+
+    rolling = bench.run(*given, "--season-kind", "rolling", "--rolling-days", "5", name="rolling")
+    year = bench.run(*given, name="year")
+
+    assert rolling.code == 0, rolling.err
+    assert rolling.json("outputs/signals.json")["season"]["days"] == ["2013-06-26", "2013-06-30"]
+    assert year.code == 0, year.err
+    report = year.json("outputs/signals.json")
+    assert report["season"] == {"kind": "year", "rows": 0, "days": []}
+    assert "seasonal-drift" not in {one["signal"] for one in report["signals"]}
+
+
+def test_rows_of_a_batch_run_that_failed_are_never_taken_for_results(trained: Ran, bench: Bench) -> None:
+    good, failed = (scored(bench, trained, "2013-07", 1, name) for name in ("good", "failed"))
+    attempts = bench.folder / "all" / "20130701t000000-0123456789"
+    attempts.mkdir(parents=True)
+    good.rename(attempts / "1")
+    failed.rename(attempts / "2")
+    (attempts / "2" / "hub-manifest.json").unlink()
+    given = ("monitor.py", "--model", trained.folder.parent / "model", "--data")
+
+    both = bench.run(*given, bench.folder / "all", "--unchecked", "yes", name="both")
+    alone = bench.run(*given, attempts / "2", name="alone")
+
+    assert both.code == 0, both.err
+    report = both.json("outputs/signals.json")
+    assert report["left_out"] == ["20130701t000000-0123456789/2"]
+    assert all("/1/" in file["path"] for file in report["files"])
+    assert alone.code == 2
+    assert "rows of a run that failed count nothing" in alone.err
+
+
 def test_too_few_rows_conclude_nothing(trained: Ran, bench: Bench) -> None:
     data = scored(bench, trained, "2013-07", 1)
 
@@ -101,7 +160,9 @@ def test_outcomes_that_come_late_change_the_month_of_their_flights(trained: Ran,
 
     before = {window["window"]: window for window in signal(first, "performance")["windows"]}
     after = {window["window"]: window for window in signal(second, "performance")["windows"]}
-    assert set(before) == {"2013-06"}
+    assert set(before) == {"2013-06", "2013-07"}
+    assert (before["2013-07"]["rows"], before["2013-07"]["enough"]) == (0, False)
+    assert (after["2013-07"]["first_day"], after["2013-07"]["last_day"]) == ("2013-07-01", "2013-07-03")
     assert set(after) == {"2013-06", "2013-07"}
     assert after["2013-06"] == before["2013-06"]
     assert after["2013-07"]["breached"] == (after["2013-07"]["mae_rise"] > 0.15)
