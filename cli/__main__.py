@@ -23,7 +23,14 @@ def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--json", action="store_true", dest="as_json", help="JSON instead of tables")
     common.add_argument("--url", help="a hub's address; else HUB_URL, else the laptop cloud (key: HUB_KEY)")
-    main = argparse.ArgumentParser(prog="hub", description="The command line of the automation hub.", parents=[common])
+    main = argparse.ArgumentParser(
+        prog="hub",
+        description="The command line of the automation hub.",
+        epilog="Begin with: make up DETACH=1, then hub status, hub automations, hub dev. Each verb tells its own "
+        "arguments: hub why --help. It ends with 0 where it is done, 1 where it was refused or failed, 2 where it was "
+        "not understood.",
+        parents=[common],
+    )
     verbs = main.add_subparsers(dest="verb", required=True, metavar="verb", title="verbs")
     for verb in VERBS:
         one = verbs.add_parser(verb.name, help=verb.help, description=verb.help, parents=[common])

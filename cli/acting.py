@@ -87,6 +87,14 @@ def _act_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; it is kept with the activity")
 
 
+_ASKED: Final = {
+    "approve": "your approval is kept with",
+    "reject": "your rejection is kept with",
+    "cancel": "cancelling",
+    "retry": "a new attempt begins of",
+}
+
+
 def _act(kind: str) -> Callable[[Job], int]:
     def ask(job: Job) -> int:
         body = {"reason": job.reason} if job.reason else {}
@@ -94,7 +102,7 @@ def _act(kind: str) -> Callable[[Job], int]:
         if job.screen.as_json:
             job.screen.json(found)
         else:
-            job.screen.say(f"{kind} of {found['id']} is asked for; it is {found['status']}")
+            job.screen.say(f"{_ASKED[kind]} {found['id']}; follow it with: hub activities {found['id']}")
         return DONE
 
     return ask

@@ -99,6 +99,12 @@ def cell(value: Any) -> Text:
     return Text(text, style=_COLOURS.get(text, ""))
 
 
+def place(subject: str) -> str:
+    """Give an event's subject as people read it: a blob's as container/path."""
+    container, between, path = subject.removeprefix("/blobServices/default/containers/").partition("/blobs/")
+    return f"{container}/{path}" if between and subject.startswith("/blobServices/") else subject
+
+
 def when(text: str | None, now: datetime | None = None) -> str:
     """Give a time of the API as people read it: how long ago, else the moment itself."""
     if not text:

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client import REPOSITORY, Client, HubError, find
-from cli.console import cell, when
+from cli.console import cell, place, when
 from cli.verbs import DONE, Job, UsageError, Verb
 
 _BETWEEN: Final = 1.0
@@ -94,7 +94,7 @@ def picture(hub: Client, cloud: Cloud, note: str) -> Group:
         _table(
             ("event", "subject", "outcome", "automation"),
             [
-                (when(one["received"]), one["subject"][-60:], _words(one, "what"), _words(one, "automation"))
+                (when(one["received"]), place(one["subject"])[-60:], _words(one, "what"), _words(one, "automation"))
                 for one in events
             ],
         ),

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Final
 
-from cli.console import size, when
+from cli.console import place, size, span, when
 from cli.verbs import DONE, REFUSED, Job, Verb, nothing
 
 STATUSES: Final = (
@@ -35,7 +35,8 @@ def status(job: Job) -> int:
         for one in (*([pause] if pause else []), *found["paused_automations"])
     ]
     for name, queue in found["queues"].items():
-        rows.append((f"queue {name}", f"{queue['messages']} messages, the oldest {queue['oldest_seconds']:.0f}s old"))
+        waiting = f"{queue['messages']} messages, the oldest {span(queue['oldest_seconds'])} old"
+        rows.append((f"queue {name}", waiting if queue["messages"] else "empty"))
     rows += [(f"open {kind}", str(count)) for kind, count in found["open"].items()]
     rows.append(("automations", f"{found['automations']['valid']} valid, {len(invalid)} invalid"))
     storm, probe = found["storm"], found["probe"]
@@ -158,6 +159,15 @@ def show_activity(job: Job, found: dict[str, Any]) -> None:
     job.screen.table(("step", "state", "attempt", "started", "job", "reason"), rows, "no steps")
     for act in found["acts"]:
         job.screen.say(f"{act['kind']} by {act['who']} {when(act['at'])} {act['reason']}".rstrip())
+    if found["status"] in _NEXT:
+        job.screen.say(_NEXT[found["status"]].format(id=found["id"]), "dim")
+
+
+_NEXT: Final = {
+    "waiting-approval": "it waits for a person: hub approve {id}, or: hub reject {id}",
+    "held": "it goes on by itself once it may; to let it go now: hub holds --release {id}",
+    "failed": "once the reason is mended: hub retry {id}",
+}
 
 
 def collections(job: Job) -> int:
@@ -267,7 +277,7 @@ def events(job: Job) -> int:
     rows = []
     for item in found:
         for number, outcome in enumerate(item["outcomes"] or [{}]):
-            first = (when(item["received"]), item["id"], item["type"].rpartition(".")[2], item["subject"])
+            first = (when(item["received"]), item["id"], item["type"].rpartition(".")[2], place(item["subject"]))
             said = (outcome.get("what"), outcome.get("automation"), outcome.get("target") or outcome.get("reason"))
             rows.append((*(first if number == 0 else ("",) * 4), *said))
     job.screen.table(("received", "event", "type", "subject", "outcome", "automation", "what"), rows, "no event yet")

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from cli.console import span, when
+from cli.console import place, span, when
 from cli.rules import default_root, events_of, rules_of
 from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
 
@@ -29,7 +29,7 @@ def simulate(job: Job) -> int:
         job.screen.json(found)
         return DONE
     rows = [
-        (event["subject"], outcome["what"], outcome["automation"], outcome["activity"] or outcome["reason"])
+        (place(event["subject"]), outcome["what"], outcome["automation"], outcome["activity"] or outcome["reason"])
         for event in found["events"][:200]
         for outcome in event["outcomes"]
     ]

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cli.console import size, when
+from cli.console import place, size, when
 from cli.rules import events_of
 from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
 
@@ -36,6 +36,8 @@ def emit(job: Job) -> int:
         job.screen.json(total)
     else:
         job.screen.say(f"{total['new']} new, {total['known']} known, {total['broken']} broken")
+        if total["broken"]:
+            job.screen.say("what is wrong with them: hub dead-letters", "yellow")
     return REFUSED if total["broken"] else DONE
 
 
@@ -78,7 +80,7 @@ def dead_letters(job: Job) -> int:
             item["id"],
             item["kind"],
             when(item["at"]),
-            item["subject"] or item["type"],
+            place(item["subject"]) or item["type"],
             item["reason"],
             f"replayed by {item['replayed_by']}" if item["replayed"] else "",
         )
@@ -116,7 +118,7 @@ def replay(job: Job) -> int:
     if job.screen.as_json:
         job.screen.json(found)
         return DONE
-    rows = [(one["subject"] or one["id"], one["became"], one["says"]) for one in found["told"]]
+    rows = [(place(one["subject"]) or one["id"], one["became"], one["says"]) for one in found["told"]]
     job.screen.table(("event", "became", "now"), rows, "no events")
     if found["woken"]:
         job.screen.say(f"{found['woken']} messages of the hub's own work")
@@ -147,6 +149,8 @@ def backfill(job: Job) -> int:
         if found["files"]
         else "no file matches"
     )
+    if found["known"] and not found["done"]:
+        job.screen.say(f"{found['known']} of them were received before: they begin nothing again")
     rows = [
         (one["automation"], one["files"], one["status"], "; ".join(one["held"]), one["reason"] or one["closed_by"])
         for one in found["activities"]

@@ -1,5 +1,6 @@
 """Brings in files that are older than an automation: listed, simulated, and only then sent in as events."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,6 +11,7 @@ from shared.automations.models import Automation, BlobCreated
 from shared.automations.patterns import PathPattern
 from shared.bootstrap import Hub
 from shared.engine.outcomes import PermanentError
+from shared.events.identity import claim
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse_one
 from shared.ledger.records import File
@@ -19,6 +21,7 @@ from shared.simulate.run import simulate_at_once
 MOST: Final = 50_000
 _BATCH: Final = 500
 _SHOWN: Final = 200
+_AT_ONCE: Final = 64
 _AFTER: Final = timedelta(days=1)
 
 
@@ -45,7 +48,7 @@ class Backfill(BaseModel):
     open: list[CollectionTold] = []
     done: bool
     new: int = 0
-    known: int = 0
+    known: int = Field(default=0, description="Files whose event was received before: they fold, and begin nothing.")
 
 
 async def older_files(
@@ -109,13 +112,25 @@ def event_of(file: File, hub: Hub) -> dict[str, Any]:
     }
 
 
+async def _unknown(hub: Hub, events: list[Event]) -> list[Event]:
+    """Give the events that the duplicate check would let through."""
+    fresh: list[Event] = []
+    for start in range(0, len(events), _AT_ONCE):
+        some = events[start : start + _AT_ONCE]
+        known = await asyncio.gather(*(hub.journal.has(claim(event)) for event in some))
+        fresh += [event for event, is_known in zip(some, known, strict=True) if not is_known]
+    return fresh
+
+
 async def backfill(
     hub: Hub, automation: Automation, events: list[Event], who: str, now: datetime, *, do: bool
 ) -> Backfill:
     """Say what bringing the files in would begin and, where asked, bring them in."""
-    said = await simulate_at_once(hub.settings, hub.rulebook.catalogue, events, now, _AFTER)
-    new = known = 0
+    fresh = await _unknown(hub, events)
+    said = await simulate_at_once(hub.settings, hub.rulebook.catalogue, fresh, now, _AFTER)
+    new, known = 0, len(events) - len(fresh)
     if do:
+        known = 0
         for start in range(0, len(events), _BATCH):
             accepted = await hub.intake.take(events[start : start + _BATCH], now, f"backfill:{who}")
             new, known = new + accepted.new, known + accepted.known

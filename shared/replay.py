@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.sources import strange_source
 from shared.bootstrap import Hub
 from shared.events.identity import claim
 from shared.events.model import Broken, Event
@@ -89,7 +90,12 @@ class Replayer:
             return Chosen(work=[content.decode("utf-8", "replace")], letters=[letter])
         if letter.kind == "notify":
             return Chosen(messages=[content], letters=[letter])
-        return Chosen(parse(content, self._now), letters=[letter])
+        return Chosen([self._known(event) for event in parse(content, self._now)], letters=[letter])
+
+    def _known(self, event: Event | Broken) -> Event | Broken:
+        """What was quarantined for where it comes from stays there until that place is configured."""
+        reason = "" if isinstance(event, Broken) else strange_source(event, self._hub.settings)
+        return Broken(reason, event.raw) if reason else event
 
     async def span(self, since: datetime, until: datetime, outcome: str = "") -> Chosen:
         """Choose what was received in a span, or what of it had an outcome. Raises TooMuchError."""
@@ -138,7 +144,7 @@ class Replayer:
 
     async def _telling(self, event: Event | Broken, mark: str) -> Telling:
         if isinstance(event, Broken):
-            says = f"it cannot be read: it goes to quarantine ({event.reason})"
+            says = f"it cannot be taken, and starts nothing: {event.reason}"
             return Telling(id="", type="", subject="", known=False, says=says)
         name = marked(claim(event), mark)
         found = await self._hub.journal.get(name)
@@ -161,8 +167,11 @@ class Replayer:
         """Send again. Raises UndecidedError or StoreError where it is to be asked for once more."""
         told = await self.tell(chosen, mark)
         new = known = broken = 0
-        for start in range(0, len(chosen.events), _BATCH):
-            batch = chosen.events[start : start + _BATCH]
+        # What still cannot be read stays the dead letter that it is: it would only become one more.
+        readable = chosen.events if not chosen.letters else [e for e in chosen.events if not isinstance(e, Broken)]
+        broken = len(chosen.events) - len(readable)
+        for start in range(0, len(readable), _BATCH):
+            batch = readable[start : start + _BATCH]
             accepted = await self._hub.intake.take(batch, self._now, f"replay:{self._who}", mark=mark)
             new, known, broken = new + accepted.new, known + accepted.known, broken + accepted.broken
         for message in chosen.work:

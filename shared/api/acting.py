@@ -23,6 +23,7 @@ async def run(call: Call) -> Started:
     name, now = call.values["name"], call.now
     inputs = call.sent(RunRequest).inputs
     key = call.idempotency_key
+    _releases_something(call, name)
     asked = f"{call.caller.name}\0{key}" if key else f"{now.isoformat()}\0{call.caller.name}"
     try:
         identifier, new = await call.hub.rulebook.open_by_hand(name, inputs, call.caller.name, asked, now)
@@ -39,6 +40,16 @@ async def run(call: Call) -> Started:
                 422, "Key was used", f"this Idempotency-Key started {identifier} with other inputs: take a new key"
             )
     return Started(id=identifier, new=new)
+
+
+def _releases_something(call: Call, name: str) -> None:
+    """Refuse a release by hand that could name no model: nobody is to approve what cannot be."""
+    loaded = call.hub.rulebook.catalogue.automations.get(name)
+    if loaded is None or loaded.automation.do.deploy is None:
+        return
+    if absent := sorted({"model", "version"} - loaded.automation.inputs.keys()):
+        detail = f"{name} releases a model version: to start it by hand it has to declare the inputs {absent}"
+        raise ProblemError(422, "Inputs do not fit", detail)
 
 
 def act(kind: Kind) -> Handler:

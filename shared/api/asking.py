@@ -8,7 +8,7 @@ from shared.api.routes import Call, Reply
 from shared.api.sending import utc
 from shared.automations.loading import Catalogue
 from shared.backtest.answer import Backtest
-from shared.backtest.run import SpanError, backtest
+from shared.backtest.run import BusyError, SpanError, backtest
 from shared.checkup import Checkup, checkup
 from shared.ledger.journal import TooMuchError
 from shared.receipt import Receipt, page, receipt
@@ -76,6 +76,8 @@ async def backtested(call: Call) -> Backtest:
         return await backtest(call.hub, catalogue, utc(asked.since), utc(asked.until or call.now))
     except (SpanError, TooMuchError) as error:
         raise ProblemError(422, "Not this span", str(error)) from None
+    except BusyError as error:
+        raise ProblemError(429, "Too many requests", str(error), headers={"Retry-After": "60"}) from None
 
 
 async def catalogue_asked(call: Call, rules: dict[str, str] | None) -> Catalogue:

@@ -102,7 +102,7 @@ def _checked(request: func.HttpRequest, route: Route, this: Hub, caller: Caller)
     for name, (pattern, described) in route.values.items():
         values[name] = str(request.route_params.get(name) or "")
         if not re.fullmatch(pattern, values[name]) or values[name].endswith("\n"):
-            raise ProblemError(404, "Not found", f"{values[name][:128]!r} is not: {described}")
+            raise ProblemError(404, "Not found", f"{values[name][:128]!r} is not {_lower(described)}")
     body = request.get_body()
     if len(body) > route.max_body:
         raise ProblemError(413, "Too large", f"a body has at most {route.max_body} bytes; this one has {len(body)}")
@@ -111,6 +111,10 @@ def _checked(request: func.HttpRequest, route: Route, this: Hub, caller: Caller)
     except ValidationError as error:
         raise ProblemError(400, "Bad parameters", "see errors", errors=_shown(error)) from None
     return Call(this, caller, request, values, query, _body(route, body))
+
+
+def _lower(sentence: str) -> str:
+    return (sentence[:1].lower() + sentence[1:]).rstrip(".")
 
 
 def _body(route: Route, body: bytes) -> BaseModel | None:

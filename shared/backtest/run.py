@@ -1,7 +1,9 @@
 """Replays a span of history under the rules in force and under others, both at once, by the shipped deciding code."""
 
+import asyncio
 import gc
-from collections.abc import Sequence
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -14,7 +16,7 @@ from shared.bootstrap import Hub
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse_one
 from shared.ledger.journal import Stored
-from shared.ledger.records import Activity, Step
+from shared.ledger.records import Activity, Step, Taken
 from shared.simulate.run import USUAL
 from shared.simulate.world import World
 
@@ -55,8 +57,18 @@ class Lengths:
         return USUAL
 
 
+class BusyError(Exception):
+    """Another backtest is under way in this instance."""
+
+
+_one_at_a_time = threading.Lock()
+
+
 async def backtest(hub: Hub, asked: Catalogue, since: datetime, until: datetime, most: int = MOST_EVENTS) -> Backtest:
-    """Compare rules over a span. Raises SpanError, TooMuchError."""
+    """Compare rules over a span, in a thread of its own: the events of that minute are not kept waiting.
+
+    Raises SpanError, TooMuchError, BusyError.
+    """
     if not timedelta(0) < until - since <= LONGEST:
         raise SpanError(f"a span lies between two moments, at most {LONGEST.days} days apart")
     ledger = [
@@ -64,31 +76,48 @@ async def backtest(hub: Hub, asked: Catalogue, since: datetime, until: datetime,
     ]
     parts = await hub.journal.span(since, until, most=most)
     lengths = Lengths.of(ledger)
-    before = World(hub.settings, hub.rulebook.catalogue, since, lengths)
-    after = World(hub.settings, asked, since, lengths)
-    count = await _replay(hub, parts, (before, after))
-    for world in (before, after):
-        await world.run_until(until + _AFTER)
-    price = hub.settings.price
-    one, other = await side_of_world(before, price), await side_of_world(after, price)
     happened = await side_of_ledger(hub, ledger, since, until)
-    said = compare(one, other, happened, after.journal)
-    return Backtest(
-        since=since,
-        until=until,
-        events=count,
-        differences=said.differences,
-        before=one.totals,
-        after=other.totals,
-        happened=happened.totals,
-        by_hand=sum(activity.cause.kind == "manual" for activity in ledger),
-        unexplained=said.unexplained,
-        invalid={name: [str(problem) for problem in found] for name, found in asked.invalid.items()},
-        assumed={f"{name or 'any'}: {step}": value for (name, step), value in sorted(lengths.seconds.items())},
-    )
+    loop, price = asyncio.get_running_loop(), hub.settings.price
+
+    async def read(stored: Stored) -> tuple[Taken, ...]:
+        """Read a part; what lies in a blob is fetched where the hub's connections live."""
+        if stored.inline:
+            return await hub.journal.read(stored)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(hub.journal.read(stored), loop))
+
+    async def compared() -> Backtest:
+        before = World(hub.settings, hub.rulebook.catalogue, since, lengths)
+        after = World(hub.settings, asked, since, lengths)
+        count = await _replay(read, parts, (before, after))
+        for world in (before, after):
+            await world.run_until(until + _AFTER)
+        one, other = await side_of_world(before, price), await side_of_world(after, price)
+        said = compare(one, other, happened, after.journal)
+        return Backtest(
+            since=since,
+            until=until,
+            events=count,
+            differences=said.differences,
+            before=one.totals,
+            after=other.totals,
+            happened=happened.totals,
+            by_hand=sum(activity.cause.kind == "manual" for activity in ledger),
+            unexplained=said.unexplained,
+            invalid={name: [str(problem) for problem in found] for name, found in asked.invalid.items()},
+            assumed={f"{name or 'any'}: {step}": value for (name, step), value in sorted(lengths.seconds.items())},
+        )
+
+    if not _one_at_a_time.acquire(blocking=False):
+        raise BusyError("another backtest is under way: ask again in a minute")
+    try:
+        return await asyncio.to_thread(lambda: asyncio.run(compared()))
+    finally:
+        _one_at_a_time.release()
 
 
-async def _replay(hub: Hub, parts: Sequence[Stored], worlds: tuple[World, ...]) -> int:
+async def _replay(
+    read: Callable[[Stored], Awaitable[tuple[Taken, ...]]], parts: Sequence[Stored], worlds: tuple[World, ...]
+) -> int:
     """Take history in, a few seconds at once where nothing is due in between; give how many events that were."""
     together = min(world.resolution for world in worlds)
     waiting: list[Event | Broken] = []
@@ -108,7 +137,7 @@ async def _replay(hub: Hub, parts: Sequence[Stored], worlds: tuple[World, ...]) 
                 await _deliver(worlds, waiting, parts[number - 1].received)
                 waiting, began = [], None
             began = began or stored.received
-            for taken in await hub.journal.read(stored):
+            for taken in await read(stored):
                 if taken.outcomes and taken.outcomes[0].what in {"folded", "quarantined", "probe"}:
                     continue
                 waiting.append(parse_one(taken.event, stored.received))

@@ -84,6 +84,11 @@ class Stored:
         """How many events it holds."""
         return _count(self.row)
 
+    @property
+    def inline(self) -> bool:
+        """Whether its events lie in the row itself, and not in a blob."""
+        return "blob" not in self.row.cells
+
 
 def claim_name(subject: str, content: str) -> str:
     """Name what an event tells: 20 hex digits of its subject (one subject's are neighbours), 12 of its content."""

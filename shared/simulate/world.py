@@ -17,6 +17,7 @@ from shared.ledger.records import Activity
 from shared.settings import Settings
 from shared.simulate.pretending import Length, Nothing, Steps
 from shared.simulate.remembering import Remembered
+from shared.simulate.silence import silence
 
 _TICK: Final = timedelta(minutes=1)
 _MOST_LOOKS: Final = 5_000_000
@@ -55,7 +56,8 @@ class World:
     async def deliver(self, events: Sequence[Event | Broken], at: datetime, via: str) -> None:
         """Take a delivery in at its time; what is due before is done before."""
         await self.run_until(at)
-        await self.hub.intake.take(events, at, via)
+        with silence():
+            await self.hub.intake.take(events, at, via)
 
     @property
     def resolution(self) -> timedelta:
@@ -74,6 +76,10 @@ class World:
 
     async def run_until(self, end: datetime) -> None:
         """Let time pass."""
+        with silence():
+            await self._run_until(end)
+
+    async def _run_until(self, end: datetime) -> None:
         if self._ticks and self._ticked == self.began:
             await self.hub.triggers.tick(self.began)
         while True:

@@ -7,6 +7,7 @@ Where no exporter is configured there is no buffer, and every function here retu
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -90,6 +91,8 @@ class Buffer:
 
 
 _buffer: Buffer | None = None
+pretended: Final[ContextVar[bool]] = ContextVar("pretended", default=False)
+"""Set where a hub only pretends to work, in a simulation or a backtest: nothing of that is recorded."""
 
 
 def use(buffer: Buffer | None) -> None:
@@ -100,7 +103,7 @@ def use(buffer: Buffer | None) -> None:
 
 def on() -> bool:
     """Tell whether anything is recorded: what costs more than a call should be asked first."""
-    return _buffer is not None
+    return _buffer is not None and not pretended.get()
 
 
 def kept(place: Place) -> bool:
@@ -115,11 +118,11 @@ def share() -> float:
 
 def put(record: Record) -> None:
     """Record a span or line."""
-    if _buffer is not None:
+    if _buffer is not None and not pretended.get():
         _buffer.add(record)
 
 
 def number(name: str, value: float = 1, **attributes: Value) -> None:
     """Record a number: what a counter grows by, what a histogram takes in, what a gauge stands at."""
-    if _buffer is not None:
+    if _buffer is not None and not pretended.get():
         _buffer.add(Number(name, value, attributes))

@@ -241,7 +241,10 @@ class Explainer:
                         etag=file.etag,
                     )
                 break
-        except (PermanentError, TransientError) as error:
+        except PermanentError as error:
+            exists = False if "has no container" in str(error) else None
+            return BlobSaid(account=account, container=container, path=path, exists=exists, reason=str(error))
+        except TransientError as error:
             return BlobSaid(account=account, container=container, path=path, exists=None, reason=str(error))
         return BlobSaid(account=account, container=container, path=path, exists=False)
 

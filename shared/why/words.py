@@ -25,13 +25,13 @@ def sentences_of_event(event: EventSaid) -> list[str]:
     return lines
 
 
-def sentences_of_triggers(triggers: Sequence[TriggerSaid]) -> list[str]:
+def sentences_of_triggers(triggers: Sequence[TriggerSaid], fires: str = "fires") -> list[str]:
     """Say for each trigger that does not fire which condition does not hold."""
     lines: list[str] = []
     for trigger in triggers:
         if trigger.fires:
             guarded = f", but {trigger.guard}" if trigger.guard else ""
-            lines.append(f"{trigger.automation} ({trigger.kind}) fires by its rules of today{guarded}")
+            lines.append(f"{trigger.automation} ({trigger.kind}) {fires} by its rules of today{guarded}")
             continue
         failed = next((one for one in trigger.conditions if one.holds is False), None)
         if failed and failed.what == "type":
@@ -67,6 +67,8 @@ def sentences_of_nothing(blobs: Sequence[BlobSaid], triggers: Sequence[TriggerSa
     """Say that no event of a blob was received, and whether the blob is there."""
     lines = ["no such event was received"]
     for blob in blobs:
+        if blob.exists is False and any(one.exists for one in blobs):
+            continue  # it is in another of the accounts
         where = f"{blob.account}/{blob.container}/{blob.path}"
         if blob.exists:
             lines.append(
@@ -77,7 +79,7 @@ def sentences_of_nothing(blobs: Sequence[BlobSaid], triggers: Sequence[TriggerSa
             lines.append(f"whether {where} is there could not be seen: {blob.reason}")
         else:
             lines.append(f"there is no blob {where}")
-    return lines + sentences_of_triggers(triggers)
+    return lines + sentences_of_triggers(triggers, "would fire on it")
 
 
 def _collection(collection: CollectionSaid) -> str:
