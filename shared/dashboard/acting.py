@@ -1,9 +1,10 @@
 """What the page's forms do: each is one route of the API, with the values that its fields give."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.api.models import AutomationView
 from shared.api.problems import ProblemError
 from shared.api.table import ROUTES
 from shared.dashboard.asking import Desk
@@ -50,8 +51,32 @@ async def act(desk: Desk, name: str, fields: Mapping[str, str]) -> None:
         if len(reason) > _MOST_REASON:
             raise ProblemError(422, "This does not fit", f"a reason has at most {_MOST_REASON} characters")
         body["reason"] = reason
+    if name == "run":
+        body["inputs"] = await _inputs(desk, fields)
     if form.body:
         body |= {form.body: fields.get("target", ""), "send": True}
     headers = {"Idempotency-Key": fields.get("once", "")} if name == "run" else {}
     values = {form.value: fields.get("target", "")} if form.value else {}
     await desk.do(form.route, values, body=body, headers=headers)
+
+
+async def _inputs(desk: Desk, fields: Mapping[str, str]) -> dict[str, str | int | float | bool]:
+    """Read the inputs of a start by hand, each as its automation declares it; what is left empty is left out."""
+    rule = await desk.ask("automation", AutomationView, {"name": fields.get("target", "")})
+    found: dict[str, str | int | float | bool] = {}
+    for name, declared in rule.inputs.items():
+        text = fields.get(f"input.{name}", "").strip()
+        if not text:
+            continue
+        try:
+            found[name] = _READ.get(declared.type, str)(text)
+        except (ValueError, KeyError):
+            raise ProblemError(422, "This does not fit", f"{name}: {text[:64]!r} is no {declared.type}") from None
+    return found
+
+
+_READ: Final[Mapping[str, Callable[[str], str | int | float | bool]]] = {
+    "integer": int,
+    "number": float,
+    "boolean": lambda text: {"true": True, "false": False}[text],
+}

@@ -50,6 +50,7 @@ async def now(desk: Desk) -> dict[str, Any]:
     )
     unfinished = await reading.unfinished(desk.hub)
     waiting = [one for one in unfinished if one.status == "waiting-approval"]
+    under_way = [one for one in unfinished if one.status in {"running", "queued"}]
     failed = [one for one in day if one.status == "failed"]
     fresh = [one for one in letters.items if one.replayed is None and desk.now - one.at < _DAY]
     needs = [
@@ -72,9 +73,9 @@ async def now(desk: Desk) -> dict[str, Any]:
         "status": status,
         "queues": _queues(status),
         "probe_late": _probe_late(status, desk),
-        "running": sorted(
-            (one for one in unfinished if one.status in {"running", "queued"}), key=lambda one: one.id, reverse=True
-        )[:_SHOWN],
+        "running": sorted(under_way, key=lambda one: one.id, reverse=True)[:_SHOWN],
+        "under_way": len(under_way),
+        "waiting": len(waiting),
         "gathering": gathering.items,
         "recent": day[:_SHOWN],
         "counts": Counter(one.status for one in day),
@@ -164,7 +165,9 @@ def _of_channel(one: Shown) -> Need:
 
 
 def _need_of_activity(grade: Grade, verb: str, activity: Activity) -> Need:
-    return Need(grade, f"{activity.automation} {verb}", activity.reason, f"/activities/{activity.id}", activity.updated)
+    event = activity.cause.event.get("subject", "") if activity.cause.event else ""
+    why = "; ".join(text for text in (activity.reason, str(event)) if text)
+    return Need(grade, f"{activity.automation} {verb}", why, f"/activities/{activity.id}", activity.updated)
 
 
 def _of_hold(hold: HoldView) -> Need:

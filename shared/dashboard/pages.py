@@ -1,6 +1,7 @@
 """The pages: which template shows what, for which address."""
 
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -18,7 +19,7 @@ from shared.api.models import (
 )
 from shared.api.problems import ProblemError
 from shared.api.table import ROUTES
-from shared.dashboard import drifting, now, serving, telling, timeline
+from shared.dashboard import drifting, now, serving, telling, timeline, wording
 from shared.dashboard.asking import Desk
 from shared.dashboard.sessions import Session
 from shared.ledger.records import ActivityStatus
@@ -90,7 +91,13 @@ async def automations(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown
     last: dict[str, ActivityView] = {}
     for one in (await desk.ask("activities", Page[ActivityView], query={"limit": "200"})).items:
         last.setdefault(one.automation, one)
-    context = {"items": rules.items, "last": last, "may_act": desk.may("automation_pause")}
+    context = {
+        "items": rules.items,
+        "last": last,
+        "may_act": desk.may("automation_pause"),
+        "may_run": desk.may("automation_run"),
+        "once": secrets.token_hex(12),
+    }
     return Shown("automations.html", "automations", "Automations", context)
 
 
@@ -155,7 +162,8 @@ async def dead_letters(desk: Desk, query: Query, parts: tuple[str, ...]) -> Show
 async def dead_letter(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
     """One dead letter with its content."""
     found = await desk.ask("dead_letter", DeadLetterView, {"id": parts[0]})
-    return Shown("dead_letter.html", "dead-letters", "Dead letter", {"letter": found, "may_act": desk.may("replay")})
+    context = {"letter": found, "content": wording.readable(found.content or ""), "may_act": desk.may("replay")}
+    return Shown("dead_letter.html", "dead-letters", "Dead letter", context)
 
 
 async def endpoints(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:

@@ -23,7 +23,9 @@ async def endpoints(desk: Desk) -> list[dict[str, Any]]:
             for entry in (audit.items if audit else [])
             if entry.what == "rollback" and entry.subject == f"endpoint/{one.name}"
         ]
-        shown.append({"endpoint": one, "releases": releases[:_RELEASES], "backs": backs[:_RELEASES]})
+        known = [name for release in reversed(releases) for entry in release["history"] for name, _ in entry["shares"]]
+        names = list(dict.fromkeys([*known, *(deployment.name for deployment in one.deployments)]))
+        shown.append({"endpoint": one, "releases": releases[:_RELEASES], "backs": backs[:_RELEASES], "names": names})
     return shown
 
 

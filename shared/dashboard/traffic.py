@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from shared.dashboard.wording import plain
+from shared.dashboard.wording import number, plain
 
 _ACTS: Final = {
     "SetTraffic": "traffic is set",
@@ -45,8 +45,18 @@ def finding(given: Any) -> dict[str, Any] | None:
         "verdict": str(given.get("verdict") or ""),
         "requests": given.get("requests"),
         "least": given.get("min-requests"),
-        "checks": [one for one in checks if isinstance(one, dict)] if isinstance(checks, list) else [],
+        "checks": [_check(one) for one in checks if isinstance(one, dict)] if isinstance(checks, list) else [],
     }
+
+
+def _check(one: dict[str, Any]) -> dict[str, str]:
+    """Write what was measured in the unit of its limit: a share in per cent, a latency in milliseconds."""
+    name, value = str(one.get("name") or ""), one.get("value")
+    shown = "not measured"
+    if isinstance(value, int | float):
+        rate, time = name == "error rate", name.endswith(" latency")
+        shown = f"{100 * value:.2g} %" if rate else f"{number(float(value))}{' ms' if time else ''}"
+    return {"name": name, "shown": shown, "threshold": str(one.get("threshold") or "")}
 
 
 def shares(traffic: str) -> list[tuple[str, int]]:

@@ -3,18 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-STATUS_WORDS = {
-    "collecting": "collecting",
-    "held": "held",
-    "queued": "queued",
-    "running": "running",
-    "waiting-approval": "waiting for approval",
-    "succeeded": "succeeded",
-    "failed": "failed",
-    "refused": "refused",
-    "cancelled": "cancelled",
-    "superseded": "superseded",
-}
+import msgspec
 
 
 def size(count: float | None) -> str:
@@ -56,7 +45,10 @@ def ago(moment: datetime | None, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
     if seconds < -1:
         return f"in {length(-seconds)}"
-    return "just now" if seconds < 5 else f"{length(seconds).split(' ', 2)[0]} {length(seconds).split(' ')[1]} ago"
+    if seconds < 5:
+        return "just now"
+    count, unit, *_ = length(float(round(seconds))).split(" ")
+    return f"{count.removesuffix('.0')} {unit} ago"
 
 
 def clock(moment: datetime | None) -> str:
@@ -77,3 +69,11 @@ def plain(moment: Any) -> Any:
         return datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
         return None
+
+
+def readable(text: str) -> str:
+    """Give JSON with its parts on lines of their own, anything else as it is."""
+    try:
+        return msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return text

@@ -1,9 +1,11 @@
 """A hub in memory, and a browser's requests to its page."""
 
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import azure.functions as func
 import pytest
 
+from shared.azureml.protocol import MonitorRun
 from shared.dashboard.web import respond
 
 _FILE = Path(__file__).parent.parent / "api" / "desk.py"
@@ -102,3 +105,38 @@ def browser_of() -> Any:
 @pytest.fixture
 def principal() -> Any:
     return _desk.principal
+
+
+@pytest.fixture
+def breach() -> Any:
+    """Makes the event of a monitor's run that broke a threshold, and leaves its report: score, weight, threshold."""
+
+    def make(desk: Any, run: str, features: Mapping[str, tuple[float, float, float]]) -> dict[str, object]:
+        shown = [
+            {"name": name, "weight": weight, "metrics": {"psi": {"value": score * limit / 0.2, "threshold": limit}}}
+            for name, (weight, score, limit) in features.items()
+        ]
+        report = {"rows": 1000, "signals": [{"signal": "data-drift", "features": shown}]}
+        desk.now += timedelta(days=1)
+        desk.azureml.monitors.append(MonitorRun(run, desk.now - timedelta(minutes=5), desk.now))
+        desk.data.contents[f"ExperimentRun/dcid.{run}/outputs/signals.json"] = json.dumps(report).encode()
+        tag = "delay-monitor_data-drift has failed due to one or more features violating metric thresholds."
+        return {
+            "topic": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws",
+            "subject": f"experiments/e/runs/{run}",
+            "eventType": "Microsoft.MachineLearningServices.RunStatusChanged",
+            "id": run,
+            "eventTime": desk.now.isoformat(),
+            "data": {
+                "experimentId": "e",
+                "experimentName": "delay-monitor",
+                "runId": run,
+                "runType": "azureml.scriptrun",
+                "RunTags": {"azureml_modelmonitor_threshold_breached": tag},
+                "runStatus": "Completed",
+            },
+            "dataVersion": "1.0",
+            "metadataVersion": "1",
+        }
+
+    return make

@@ -251,3 +251,75 @@ async def test_endpoints_show_traffic_and_analysis_and_can_go_back(desk_of: Any,
     page = await browser.get("endpoints")
     assert "key:all asked to go back" in page.text
     assert "10 %" not in page.text.split("Released to by")[0]
+
+
+DRIFT = """
+name: delay-train
+on:
+  - drift:
+      monitor: delay-monitor
+      model: arrival-delay
+      persists: 2 of 3
+      then: {minor: notify, major: notify, performance: notify}
+do:
+  train: {job: jobs/train.yml, inputs: {data: "azureml:flights:1"}, register: {model: arrival-delay, from: model}}
+"""
+
+
+async def test_drift_is_drawn_by_monitor_window_and_feature(desk_of: Any, browser_of: Any, breach: Any) -> None:
+    desk = desk_of(DRIFT)
+    browser = browser_of(desk)
+    await browser.sign_in()
+    assert "No monitor told of drift" in (await browser.get("drift")).text
+    for run in ("m1", "m2"):
+        await desk.send(breach(desk, run, {"hour": (0.8, 0.6, 0.2), HOSTILE: (0.2, 0.1, 0.2)}))
+        await desk.run(5)
+    await browser.sign_in()
+    page = (await browser.get("drift")).text
+    assert "delay-monitor" in page
+    assert "model arrival-delay" in page
+    assert "3.00 ×" in page
+    assert "0.50 ×" in page
+    assert "80 %" in page
+    assert '<rect width="75.0" height="8"/>' in page
+    assert "1 before" in page
+    assert "<img src=x" not in page
+    identifier = page.split("/dashboard/activities/")[1][:26]
+    assert "Features of the newest window" in (await browser.get(f"activities/{identifier}")).text
+
+
+async def test_a_channel_that_takes_nothing_is_on_the_first_page(desk_of: Any, browser_of: Any) -> None:
+    channels = '{"ops": {"kind": "slack", "url-setting": "NOT_THERE", "routes": [{"on": ["succeeded"]}]}}'
+    desk = desk_of(HUB_CHANNELS=channels)
+    browser = browser_of(desk)
+    await browser.sign_in()
+    page = await browser.get()
+    assert "Channel ops is not told" in page.text
+    shown = (await browser.get("notifications")).text
+    assert "setting NOT_THERE, which it names, is not there" in shown
+    assert "delay-*" not in shown
+    assert "*: succeeded" in shown
+
+
+async def test_no_address_of_a_channel_is_shown(desk_of: Any, browser_of: Any) -> None:
+    desk = desk_of(
+        HUB_CHANNELS='{"ops": {"kind": "slack", "url-setting": "OPS_URL"}}', OPS_URL="https://hooks.example/T0/s3cret"
+    )
+    browser = browser_of(desk)
+    await browser.sign_in()
+    page = await browser.get("notifications")
+    assert "hooks.example" in page.text
+    assert "s3cret" not in page.text
+
+
+async def test_an_automation_is_run_by_hand_once_with_its_inputs(browser: Any) -> None:
+    await browser.sign_in()
+    page = await browser.get("automations")
+    once = page.text.split('name="once" value="')[1].split('"')[0]
+    for _ in range(2):
+        answer = await browser.act("run", "delay-train", **{"once": once, "input.note": "a try", "back": "activities"})
+        assert answer.status == 303, answer.text
+    (activity,) = await browser.desk.activities()
+    assert activity.inputs == {"note": "a try"}
+    assert activity.cause.who == "key:all"
+    assert (await browser.act("run", "nonsense")).status == 404
