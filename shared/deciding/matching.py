@@ -53,6 +53,49 @@ class _Files:
     marker: PathPattern | None
 
 
+class _Container:
+    """The entries of one container, found by the first name of a path, in their order.
+
+    An entry whose pattern begins with a wildcard stands with every first name.
+    """
+
+    def __init__(self, entries: Iterable[_Files]) -> None:
+        self.entries = tuple(entries)
+        first = [{_first(one) for one in (entry.path, entry.marker) if one is not None} for entry in self.entries]
+        everywhere = [None in names for names in first]
+        self.anywhere = tuple(entry for entry, wild in zip(self.entries, everywhere, strict=True) if wild)
+        known = {name for names in first for name in names if name is not None}
+        self._by_first = {
+            name: tuple(
+                entry
+                for entry, names, wild in zip(self.entries, first, everywhere, strict=True)
+                if wild or name in names
+            )
+            for name in known
+        }
+        tried = sorted({f"{entry.automation}: {entry.path.text}" for entry in self.entries})
+        more = f" and {len(tried) - _NAMED} more" if len(tried) > _NAMED else ""
+        self.tried = ", ".join(tried[:_NAMED]) + more
+
+    def of(self, path: str) -> tuple[_Files, ...]:
+        """Give the entries that a path may match."""
+        return self._by_first.get(path.partition("/")[0], self.anywhere)
+
+
+_NAMED: Final = 10
+"""Patterns that a reason names; `why` says of every automation what it expected."""
+_WILD: Final = frozenset("{*?")
+
+
+def _first(pattern: PathPattern) -> str | None:
+    """Give the first name of every path that matches; None where it may be any."""
+    name = pattern.text.partition("/")[0]
+    return None if _WILD & set(name) else name
+
+
+_NO_CONTAINER: Final = _Container(())
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     automation: str
@@ -87,29 +130,20 @@ class Matcher:
     ) -> None:
         self._own = own
         self._runs = runs
-        self._blobs: dict[str, list[_Files]] = {}
+        files: dict[str, list[_Files]] = {}
         self._rules: dict[type | None, list[_Rule]] = {}
         self._drift: list[tuple[str, int, str]] = []
         for automation in automations:
             for index, trigger in enumerate(automation.on):
                 if trigger.blob_created:
-                    self._add_files(automation, index, trigger.blob_created)
+                    files.setdefault(trigger.blob_created.container, []).append(
+                        _entry(automation, index, trigger.blob_created)
+                    )
                 if trigger.drift:
                     self._drift.append((automation.name, index, trigger.drift.monitor))
                 for rule in _rules(automation, index, trigger):
                     self._rules.setdefault(_FACTS.get(type(rule.rule)), []).append(rule)
-
-    def _add_files(self, automation: Automation, index: int, trigger: BlobCreated) -> None:
-        until = trigger.collect.until if trigger.collect else None
-        entry = _Files(
-            automation.name,
-            index,
-            trigger,
-            automation.own_outputs,
-            PathPattern.parse(trigger.path),
-            PathPattern.parse(until.marker) if until else None,
-        )
-        self._blobs.setdefault(trigger.container, []).append(entry)
+        self._blobs = {container: _Container(entries) for container, entries in files.items()}
 
     def decide(self, event: Event) -> Decision:
         """Give what an event means to the automations; a pure function of both."""
@@ -136,7 +170,7 @@ class Matcher:
         return event.type.startswith(OWN)
 
     def _files(self, blob: BlobWritten, *, own: bool) -> Iterator[Match]:
-        for entry in self._blobs.get(blob.container, []):
+        for entry in self._blobs.get(blob.container, _NO_CONTAINER).of(blob.path):
             if entry.trigger.account in {None, blob.account} and not (own and not entry.own_outputs):
                 match = _match(entry, blob.path)
                 if match is not None:
@@ -166,12 +200,11 @@ class Matcher:
 
     def _why_not(self, event: Event, reasons: list[str], *, own: bool) -> str:
         facts = event.facts
-        entries = self._blobs.get(facts.container, []) if isinstance(facts, BlobWritten) else []
-        if own and all(not entry.own_outputs for entry in entries):
+        there = self._blobs.get(facts.container, _NO_CONTAINER) if isinstance(facts, BlobWritten) else _NO_CONTAINER
+        if own and all(not entry.own_outputs for entry in there.entries):
             return "the hub made this itself (own-outputs is not set)"
-        if isinstance(facts, BlobWritten) and entries:
-            tried = ", ".join(sorted({f"{entry.automation}: {entry.path.text}" for entry in entries}))
-            return "; ".join([f"path {facts.path} matches none of {tried}", *reasons])
+        if isinstance(facts, BlobWritten) and there.entries:
+            return "; ".join([f"path {facts.path} matches none of {there.tried}", *reasons])
         if reasons:
             return "; ".join(reasons)
         if isinstance(facts, BlobWritten):
@@ -191,6 +224,18 @@ def _rules(automation: Automation, index: int, trigger: Trigger) -> Iterator[_Ru
     if trigger.all_of:
         for kind, part in enumerate(trigger.all_of.of):
             yield rule(rule_of(part), "part", kind)
+
+
+def _entry(automation: Automation, index: int, trigger: BlobCreated) -> _Files:
+    until = trigger.collect.until if trigger.collect else None
+    return _Files(
+        automation.name,
+        index,
+        trigger,
+        automation.own_outputs,
+        PathPattern.parse(trigger.path),
+        PathPattern.parse(until.marker) if until else None,
+    )
 
 
 def _match(entry: _Files, path: str) -> Match | None:
