@@ -11,8 +11,12 @@ from pathlib import Path
 
 from shared.actions.admit import Admission
 from shared.actions.context import Context
+from shared.actions.deploying import Deploying
 from shared.actions.freeze import Freeze
 from shared.actions.jobs import Jobs
+from shared.actions.judging import Judging
+from shared.actions.keeping import Keeping
+from shared.actions.measuring import Measuring
 from shared.actions.register import Registration
 from shared.actions.release import Release
 from shared.actions.retire import Retirements
@@ -23,6 +27,7 @@ from shared.azureml.batch import AzureBatch, Batch
 from shared.azureml.client import AzureMLClient
 from shared.azureml.endpoints import AzureEndpoints, Endpoints
 from shared.azureml.protocol import AzureML
+from shared.azureml.queries import LogQueries, NoQueries, Queries
 from shared.contents import Contents
 from shared.data import AzureData, Data
 from shared.engine.acts import Acts
@@ -111,6 +116,7 @@ def wire(
     *,
     endpoints: Endpoints,
     batch: Batch,
+    queries: Queries | None = None,
     catalogue: Catalogue | None = None,
     journal: Journal | None = None,
     steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
@@ -147,7 +153,10 @@ def wire(
     switches, usages, audit = Switches(store), Usages(store), Audit(store)
     retirements, triage = Retirements(store, endpoints), Triage(context, data)
     scoring = Scoring(context, jobs, batch, data)
-    release = Release(context, endpoints, jobs, retirements, usages, settings.metrics_grain)
+    judging, deploying = Judging(context, endpoints, jobs), Deploying(context, endpoints, retirements)
+    measuring = Measuring(endpoints, queries or NoQueries(), settings.metrics_grain)
+    keeping = Keeping(endpoints, retirements, settings.price)
+    release = Release(endpoints, deploying, measuring, keeping, usages)
     admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
 
     acts = Acts(activities, audit)
@@ -157,6 +166,7 @@ def wire(
 
     async def ended(activity: Activity) -> None:
         await admission.leave(activity, clock())
+        await deploying.leave(activity, clock())
         for number in range(len(activity.acts)):
             await acts.record(activity, number)
         subject, once = f"activity/{activity.id}", f"end of attempt {activity.attempt} of {activity.id}"
@@ -178,9 +188,9 @@ def wire(
                 "answer": triage.answer,
                 "score": scoring.score,
                 "results": scoring.results,
-                "evaluate": release.evaluate,
-                "gates": release.judge,
-                "deployment": release.deployment,
+                "evaluate": judging.evaluate,
+                "gates": judging.judge,
+                "deployment": deploying.make,
                 "rollout": release.roll,
                 "notify": telling.notify,
                 "webhook": telling.webhook,
@@ -191,7 +201,7 @@ def wire(
             "job": jobs.cancel,
             "score": jobs.cancel,
             "evaluate": jobs.cancel,
-            "deployment": release.undeploy,
+            "deployment": deploying.undo,
             "rollout": release.go_back,
         },
         finished=ended,
@@ -307,6 +317,9 @@ def _from_environment() -> Hub:
         azureml,
         endpoints=arm,
         batch=AzureBatch(azureml, arm),
+        queries=LogQueries(azureml, settings.logs_workspace, settings.logs_endpoint)
+        if settings.logs_workspace
+        else None,
     )
 
 

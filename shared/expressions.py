@@ -70,7 +70,10 @@ class Expression:
 
     @classmethod
     def compile(cls, text: str, allowed: Collection[str] = VARIABLES) -> "Expression":
-        """Compile; raises ExpressionError for bad syntax, size, or a variable that is not in `allowed`."""
+        """Compile; raises ExpressionError for bad syntax, size, or a variable that is not in `allowed`.
+
+        `allowed` are some of the variables of automations, or others that only one place knows.
+        """
         if len(text) > MAX_LENGTH:
             raise ExpressionError(f"the expression has {len(text)} characters; at most {MAX_LENGTH} are accepted")
         code = _STRING.sub("''", text)
@@ -80,10 +83,11 @@ class Expression:
         bound = _check_macros(text, code)
         _check_functions(text, program.functions())
         used = frozenset(program.variables()) - bound
-        if unknown := used - VARIABLES:
+        every = VARIABLES if VARIABLES.issuperset(allowed) else frozenset(allowed)
+        if unknown := used - every:
             raise ExpressionError(
                 f"`{text.strip()}` uses {', '.join(sorted(unknown))}, which is no variable; "
-                f"known: {', '.join(sorted(VARIABLES))}"
+                f"known: {', '.join(sorted(every))}"
             )
         if missing := used - frozenset(allowed):
             raise ExpressionError(
@@ -100,7 +104,7 @@ class Expression:
                 f"`{self.text.strip()}` takes up to {steps} steps here; at most {MAX_STEPS} are taken"
             )
         try:
-            return _program(self.text).execute({name: variables.get(name) for name in VARIABLES})
+            return _program(self.text).execute({name: variables.get(name) for name in VARIABLES.union(variables)})
         except (ValueError, TypeError, KeyError, ArithmeticError, RuntimeError, IndexError) as error:
             raise ExpressionError(f"`{self.text.strip()}`: {type(error).__name__}: {error}") from None
 

@@ -14,6 +14,7 @@ from shared.notify.channels import Channel
 
 _KEY: Final = "HUB_SECRET_"
 _SERVICES: Final = ("blob", "queue", "table")
+_LOGS: Final = "https://api.loganalytics.azure.com"
 Role = Literal["reader", "operator", "approver", "publisher"]
 ROLES: Final[frozenset[str]] = frozenset({"reader", "operator", "approver", "publisher"})
 
@@ -84,6 +85,9 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     public_url: str = ""
     loopback_webhooks: bool = False
+    logs_workspace: str = ""
+    """Id (a GUID) of the Log Analytics workspace that answers the queries of a release's own metrics, "" for none."""
+    logs_endpoint: str = _LOGS
     other_subscriptions: frozenset[str] = frozenset()
     """Further subscriptions, in lower case, whose storage accounts may send events (HUB_SUBSCRIPTIONS, by commas)."""
 
@@ -143,6 +147,8 @@ class Settings:
             channels=_channels(environment),
             secrets={name: value for name, value in environment.items() if name.startswith(_KEY) and value},
             public_url=_public_url(environment),
+            logs_workspace=environment.get("HUB_LOGS_WORKSPACE", "").strip(),
+            logs_endpoint=environment.get("HUB_LOGS_ENDPOINT", "").strip() or _LOGS,
             loopback_webhooks=environment.get("HUB_LOOPBACK_WEBHOOKS", "").lower() == "true",
         )
 

@@ -15,6 +15,7 @@ def plan(automation: Automation, files: Files, trigger: int = -1) -> list[Step]:
     - train, metrics, register; job, metrics: run an Azure ML job, record its metrics, make the model version
     - score, results: score the frozen files in one batch, and see whether the results are whole
     - evaluate, gates, deployment, rollout: the steps of a release
+    - evaluate, gates, promote: the steps of a promotion
     - notify; webhook: tell people, or another system
     """
     drift = 0 <= trigger < len(automation.on) and automation.on[trigger].drift is not None
@@ -49,9 +50,9 @@ def _action(automation: Automation) -> Iterator[str]:
         yield "notify"
     if do.webhook:
         yield "webhook"
-    if do.deploy:
-        if do.deploy.evaluate:
+    if judged := do.deploy or do.promote:
+        if judged.evaluate:
             yield "evaluate"
-        if do.deploy.gates:
+        if judged.gates:
             yield "gates"
-        yield from ("deployment", "rollout")
+        yield from ("deployment", "rollout") if do.deploy else ("promote",)

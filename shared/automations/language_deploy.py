@@ -10,6 +10,7 @@ from shared.automations.values import Duration
 from shared.deciding import approval, gates, rollout
 from shared.deciding.analysis import Analysis as Rules
 from shared.deciding.traffic import Traffic
+from shared.expressions import Expression, ExpressionError
 
 Role = Literal["reader", "operator", "approver", "publisher"]
 Better = Literal["lower", "higher"]
@@ -184,8 +185,26 @@ class RolloutStep(Model):
 class CustomMetric(Model):
     """A metric of the team's own, read by a query while the challenger is live."""
 
-    query: str = Field(min_length=1, max_length=4000, description="What gives its value; {start} and {end} may stand.")
+    query: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="KQL for the Log Analytics workspace; {start}, {end}, {endpoint} and {deployment} may stand in it.",
+    )
+    value: str = Field(
+        default="double(rows[0].value)",
+        min_length=1,
+        max_length=1000,
+        description="CEL over `rows`, a list with a map a row by the names of its columns; gives a number.",
+    )
     threshold: Measure = Field(description="What it must keep.")
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        try:
+            Expression.compile(self.value, {"rows"})
+        except ExpressionError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class Analysis(Model):

@@ -197,6 +197,14 @@ def named(loaded: Loaded, path: str) -> str:
     return str(YAML(typ="safe", pure=True).load(loaded.files[path].decode())["name"])
 
 
+def instances_of(loaded: Loaded, deploy: Deploy) -> tuple[str, int]:
+    """Give type and number of the instances that a deployment file asks for, ("", 1) where it does not say."""
+    from ruamel.yaml import YAML
+
+    document = YAML(typ="safe", pure=True).load(loaded.files[deploy.deployment].decode())
+    return str(document.get("instance_type") or ""), int(document.get("instance_count") or 1)
+
+
 def endpoint_name(loaded: Loaded, deploy: Deploy) -> str:
     """Give the name of the endpoint that a release goes to."""
     return named(loaded, deploy.endpoint)
@@ -213,6 +221,8 @@ def _job_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], 
         yield ("do", "score", "job"), automation.do.score.job
     if automation.do.deploy and automation.do.deploy.evaluate:
         yield ("do", "deploy", "evaluate", "job"), automation.do.deploy.evaluate.job
+    if automation.do.promote and automation.do.promote.evaluate:
+        yield ("do", "promote", "evaluate", "job"), automation.do.promote.evaluate.job
 
 
 def _other_files(automation: Automation) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

@@ -15,7 +15,7 @@ from shared.automations.base import (
     RepositoryFile,
     exactly_one,
 )
-from shared.automations.language_actions import Job, Notify, NotifyAction, Score, Webhook
+from shared.automations.language_actions import Job, Notify, NotifyAction, Promote, Score, Webhook
 from shared.automations.language_deploy import Deploy
 from shared.automations.language_limits import Limits
 from shared.automations.language_triggers import (
@@ -152,6 +152,7 @@ class Action(Model):
     job: Job | None = None
     deploy: Deploy | None = None
     score: Score | None = None
+    promote: Promote | None = None
     notify: NotifyAction | None = None
     webhook: Webhook | None = None
 

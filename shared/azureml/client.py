@@ -66,6 +66,11 @@ class AzureMLClient:
             f"/providers/Microsoft.MachineLearningServices/workspaces/{name}"
         )
 
+    @property
+    def subscription_id(self) -> str:
+        """The ARM id of the workspace's subscription."""
+        return f"/subscriptions/{self._names[0]}"
+
     async def token(self, resource: str) -> str:
         """Give a token for a resource such as https://management.azure.com."""
         await self._connected()

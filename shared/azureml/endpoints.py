@@ -6,18 +6,24 @@ assets; its poller is a daemon thread that ends with the operation.
 """
 
 import asyncio
+import logging
 import os
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
 
 from shared.azureml.client import AzureMLClient, redacted
+from shared.deciding import quota
 from shared.deciding.analysis import Measured
 from shared.deciding.traffic import Traffic
 from shared.engine.outcomes import PermanentError, TransientError
+
+logger = logging.getLogger(__name__)
 
 _VERSION: Final = "2024-10-01"
 _METRICS_VERSION: Final = "2023-10-01"
@@ -73,8 +79,17 @@ class Endpoints(Protocol):
     async def create_endpoint(self, folder: Path, file: str, tags: Mapping[str, str]) -> None:
         """Begin to make the endpoint that a YAML file describes; it is ready later."""
 
-    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
-        """Begin to make the deployment of a YAML file under this name, of this model version (name:version)."""
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> str:
+        """Begin to make the deployment of a YAML file under this name, of this model version (name:version).
+
+        Gives the operation by which `failure` finds out why it failed, "" where the service names none.
+        """
+
+    async def failure(self, operation: str) -> str:
+        """Give why an operation failed, in the service's words; "" where it does not say."""
+
+    async def shortage(self, instance_type: str, instances: int) -> str:
+        """Say why the subscription's quota does not allow so many further instances, "" where it does."""
 
     async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
         """Ask for a traffic if the present one is `expected`; False where it is not. It is in force later."""
@@ -89,7 +104,7 @@ class Endpoints(Protocol):
         """Give what Azure Monitor says of a deployment over a window, by intervals of `grain` seconds."""
 
     async def call(self, endpoint: EndpointView, deployment: str, body: bytes) -> int:
-        """Send one request to a deployment of the endpoint; give the status."""
+        """Send one request to a deployment of the endpoint, marked as the hub's own; give the status."""
 
 
 class AzureEndpoints:
@@ -122,19 +137,44 @@ class AzureEndpoints:
 
         await self._azureml.call(f"endpoint of {file}", create)
 
-    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> str:
         """Begin to make the deployment."""
 
-        def create(client: Any) -> None:
+        def create(client: Any) -> str:
             from azure.ai.ml import load_online_deployment
 
             deployment = load_online_deployment(folder / file)
             deployment.name = name
             deployment.model = f"azureml:{model}"
             deployment.tags = {**(deployment.tags or {}), **tags}
-            client.online_deployments.begin_create_or_update(deployment)
+            poller = client.online_deployments.begin_create_or_update(deployment)
+            first = getattr(poller.polling_method(), "_initial_response", None)
+            headers = first.http_response.headers if first is not None else {}
+            return str(headers.get("Azure-AsyncOperation") or "")
 
-        await self._azureml.call(f"deployment {name}", create)
+        return await self._azureml.call(f"deployment {name}", create)
+
+    async def failure(self, operation: str) -> str:
+        """Read the operation that was begun."""
+        manager = await self._resource_manager()
+        if not operation.startswith(f"{manager}/"):
+            return ""
+        path, _, query = operation.removeprefix(manager).partition("?")
+        body = await self.request("GET", path, version=dict(parse_qsl(query)).get("api-version", _VERSION))
+        error = (body or {}).get("error") or {}
+        return redacted(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)))
+
+    async def shortage(self, instance_type: str, instances: int) -> str:
+        """Compare what is needed with what the workspace's region has left; what the service does not tell passes."""
+        workspace = await self.request("GET", "") or {}
+        place = f"{self._azureml.subscription_id}/providers/Microsoft.MachineLearningServices/locations"
+        place += f"/{workspace.get('location', '')}"
+        try:
+            sizes, usages = [await self.request("GET", f"{place}/{kind}") for kind in ("vmSizes", "usages")]
+        except PermanentError as error:
+            logger.warning("the quota cannot be read, and the service will say: %s", error)
+            return ""
+        return quota.shortage(instance_type, instances, sizes or {}, usages or {})
 
     async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
         """Read, compare, write."""
@@ -210,6 +250,7 @@ class AzureEndpoints:
                 "Authorization": f"Bearer {key}",
                 "Content-Type": "application/json",
                 "azureml-model-deployment": deployment,
+                "x-ms-client-request-id": f"hub-smoke-{uuid.uuid4()}",
             }
             try:
                 return requests.post(endpoint.scoring_uri, data=body, headers=headers, timeout=_TIMEOUT).status_code
@@ -227,8 +268,12 @@ class AzureEndpoints:
         version: str = _VERSION,
         parameters: Mapping[str, str] | None = None,
     ) -> Any:
-        """Send one ARM request of the workspace; give its JSON, None for 404. Raises by status."""
+        """Send one ARM request, below the workspace or, where the path begins with /, anywhere.
+
+        Gives its JSON, None for 404. Raises by status.
+        """
         manager = await self._resource_manager()
+        below = path if path.startswith("/") else f"{self._azureml.workspace_id}/{path}".rstrip("/")
         token = await self._azureml.token(manager)
 
         def send() -> Any:
@@ -237,7 +282,7 @@ class AzureEndpoints:
             try:
                 answer = requests.request(
                     method,
-                    f"{manager}{self._azureml.workspace_id}/{path}",
+                    f"{manager}{below}",
                     params={"api-version": version, **(parameters or {})},
                     json=body,
                     headers={"Authorization": f"Bearer {token}"},

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared.azureml.batch import Invocation
+from shared.azureml.batch import Invocation, Target
 from shared.azureml.endpoints import DeploymentView, EndpointView
 from shared.azureml.protocol import JobRequest, JobView, ModelView, MonitorRun
 from shared.bootstrap import Hub, wire
@@ -159,6 +159,8 @@ class FakeEndpoints:
         self.found: dict[str, dict[str, DeploymentView]] = {}
         self.changes: list[tuple[str, str]] = []
         self.lost = 0
+        self.short = ""
+        self.sent: list[tuple[str, bytes]] = []
         self.fate = "Succeeded"
         self.requests, self.errors, self.latency = 1000, 0.0, 20.0
 
@@ -177,8 +179,15 @@ class FakeEndpoints:
     async def create_endpoint(self, folder: Path, file: str, tags: Mapping[str, str]) -> None:
         self.traffic["delay"], self.found["delay"] = Traffic(), {}
 
-    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
-        self.found["delay"][name] = DeploymentView(name, "Creating", model)
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> str:
+        self.found["delay"][name] = DeploymentView(name, "Creating", model, instance_type="Standard_DS2_v2")
+        return f"operation of {name}"
+
+    async def failure(self, operation: str) -> str:
+        return f"the {operation} failed: ResourceNotReady" if operation else ""
+
+    async def shortage(self, instance_type: str, instances: int) -> str:
+        return self.short
 
     async def set_traffic(self, endpoint: str, traffic: Traffic, expected: Traffic) -> bool:
         if self.traffic[endpoint] == traffic:
@@ -205,6 +214,7 @@ class FakeEndpoints:
         return Measured(start, end, self.clock(), self.requests, self.errors, latency)
 
     async def call(self, endpoint: EndpointView, deployment: str, body: bytes) -> int:
+        self.sent.append((deployment, body))
         return 200
 
 
@@ -214,6 +224,10 @@ class FakeBatch:
     def __init__(self, azureml: FakeAzureML) -> None:
         self.azureml = azureml
         self.invocations: list[Invocation] = []
+        self.live = Target("blue", "arrival-delay:7")
+
+    async def target(self, endpoint: str, deployment: str) -> Target:
+        return replace(self.live, deployment=deployment) if deployment else self.live
 
     async def invoke(self, invocation: Invocation) -> None:
         if invocation.name not in self.azureml.jobs:
