@@ -6,7 +6,7 @@ from typing import Any
 from shared.actions.context import Context
 from shared.actions.freeze import asset_of
 from shared.automations.loading import Loaded
-from shared.azureml.protocol import JobInput, JobRequest, JobView
+from shared.azureml.protocol import JobInput, JobRequest, JobView, lasting
 from shared.deciding.retrying import poll_after
 from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
 from shared.engine.run import Work
@@ -42,10 +42,10 @@ class Jobs:
                 name=name,
                 folder=folder,
                 file=file,
-                inputs=await self._inputs(loaded, activity, file, inputs, step.name),
+                inputs=await self.inputs(loaded, activity, file, inputs, step.name),
                 tags=self._context.tags(activity)
                 | {telling.TAG: telling.place_of_job(activity, step, name).traceparent},
-                properties={"hub.activity": activity.id, "hub.content": activity.content},
+                properties={**lasting(self._context.tags(activity)), "hub.content": activity.content},
                 display_name=f"{activity.automation} {step.name}",
                 experiment=activity.automation,
                 outputs=outputs or {},
@@ -82,9 +82,10 @@ class Jobs:
             await self._context.azureml.cancel(name)
         return Again(self._context.shortest, {**work.step.detail, "cancelling": True}, reason=f"ending job {name}")
 
-    async def _inputs(
+    async def inputs(
         self, loaded: Loaded, activity: Activity, file: str, given: Mapping[str, Any], step: str
     ) -> dict[str, JobInput]:
+        """Give the inputs of a job file as they are for this activity; raises PermanentError where one cannot be."""
         declared = loaded.jobs[file].inputs
         if "data" in declared and "data" not in given:
             default = "${{ files }}" if step == "check" or asset_of(activity, "dataset") is None else "${{ dataset }}"

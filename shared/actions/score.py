@@ -1,7 +1,9 @@
 """The steps that score files: one run on exactly the frozen files, its results checked before they count as results."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from shared.actions.context import Context
@@ -9,10 +11,13 @@ from shared.actions.freeze import asset_of
 from shared.actions.jobs import Jobs
 from shared.automations.language_actions import Results, Score
 from shared.azureml.batch import Batch, Invocation
+from shared.azureml.protocol import JobInput
 from shared.data import Data
-from shared.engine.outcomes import Answer, Done, Failed, PermanentError
+from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
 from shared.engine.run import Work
 from shared.ledger.records import Activity, File
+from shared.ledger.scorings import Scoring as Scored
+from shared.ledger.scorings import Scorings
 
 MANIFEST: Final = "manifest"
 """What the scoring code leaves beside its results: files `manifest*.json` with `files`, each with `path`, `rows_in`,
@@ -20,6 +25,10 @@ MANIFEST: Final = "manifest"
 OURS: Final = "hub-manifest.json"
 """What the hub leaves beside them once they are checked: only where it stands are they results."""
 _MOST: Final = 16 * 1024 * 1024
+_MODEL: Final = re.compile(
+    r"azureml:(?://locations/.*/models/|//registries/.*/models/)?([^:/]+)(?::|/versions/)([^:/@]+)"
+)
+_NOW: Final = timedelta(0)
 
 
 class Scoring:
@@ -30,6 +39,7 @@ class Scoring:
         self._jobs = jobs
         self._batch = batch
         self._data = data
+        self._scorings = Scorings(context.store)
 
     async def score(self, work: Work) -> Answer:
         """Begin the run under a name of the attempt, or look at it."""
@@ -40,18 +50,25 @@ class Scoring:
             return Failed("there are no files to score")
         container, folder = place(rule.output, activity)
         output = f"azureml://datastores/{self._context.settings.datastore(container)}/paths/{folder}"
-        work.step.detail.update({"output": f"{container}/{folder}", "files": f"{files['asset']}:{files['version']}"})
+        step.detail.update({"output": f"{container}/{folder}", "files": f"{files['asset']}:{files['version']}"})
         if rule.job:
             loaded, _ = await self._context.automation(activity)
             name = next(iter(loaded.jobs[rule.job].outputs))
-            return await self._jobs.follow(work, rule.job, {"data": "${{ files }}", **rule.inputs}, {name: output})
+            given = {"data": "${{ files }}", **rule.inputs}
+            step.detail["model"] = model_of(await self._jobs.inputs(loaded, activity, rule.job, given, step.name))
+            return await self._jobs.follow(work, rule.job, given, {name: output})
         run = self._context.job_name(activity, step)
+        if "deployment" not in step.detail:
+            # Saved before anything is asked for, so that the attempt is scored by this version however often it is
+            # asked for: the endpoint's default may be another by then.
+            target = await self._batch.target(str(rule.endpoint), rule.deployment or "")
+            return Again(_NOW, {**step.detail, "deployment": target.deployment, "model": target.model})
         if step.detail.get("job") != run:
             await self._batch.invoke(
                 Invocation(
                     name=run,
                     endpoint=str(rule.endpoint),
-                    deployment=rule.deployment or "",
+                    deployment=str(step.detail["deployment"]),
                     data=str(files["uri"]),
                     output=output,
                     experiment=activity.automation,
@@ -89,16 +106,37 @@ class Scoring:
         detail = {"output": f"{container}/{folder}", **totals, "problems": problems}
         if problems:
             return Failed(f"these are no results: {'; '.join(problems)}", detail)
+        told = scored.detail if scored else {}
         lineage = {
             "activity": activity.id,
             "attempt": activity.attempt,
-            "run": scored.detail.get("job") if scored else None,
-            "files": scored.detail.get("files") if scored else None,
+            "automation": activity.automation,
+            "content": activity.content,
+            "run": told.get("job"),
+            "files": told.get("files"),
             "endpoint": rule.endpoint,
+            "deployment": told.get("deployment"),
+            "model": told.get("model"),
             **totals,
         }
-        content = json.dumps({**lineage, "inputs": [file.path for file in members]}, indent=1).encode()
+        content = json.dumps({**lineage, "inputs": ["/".join(file.place) for file in members]}, indent=1).encode()
         await self._data.write(account, container, f"{folder}{OURS}", content)
+        if told.get("model"):
+            await self._scorings.add(
+                Scored(
+                    model=str(told["model"]),
+                    activity=activity.id,
+                    attempt=activity.attempt,
+                    automation=activity.automation,
+                    at=work.now,
+                    output=f"{container}/{folder}",
+                    files=totals["files"],
+                    rows=totals["rows_out"],
+                    run=str(told.get("job") or ""),
+                    endpoint=rule.endpoint or "",
+                    deployment=str(told.get("deployment") or ""),
+                )
+            )
         return Done(detail)
 
     async def _rule(self, activity: Activity) -> Score:
@@ -112,6 +150,16 @@ def place(output: str, activity: Activity) -> tuple[str, str]:
     """Give container and folder of an attempt's results: attempts never share one."""
     container, _, rest = output.partition("/")
     return container, f"{rest}{'/' if rest else ''}{activity.id}/{activity.attempt}/"
+
+
+def model_of(inputs: Mapping[str, JobInput]) -> str:
+    """Give the model version (`name:version`) that a job is given, "" where it is none, or not one."""
+    found = {
+        f"{match[1]}:{match[2]}"
+        for given in inputs.values()
+        if given.kind.endswith("_model") and (match := _MODEL.fullmatch(str(given.value)))
+    }
+    return found.pop() if len(found) == 1 else ""
 
 
 def check(

@@ -1,17 +1,19 @@
 """Invocations of batch endpoints: one plain request under a name of the hub's own, so that asking twice is one run."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from shared.azureml.client import AzureMLClient, redacted
 from shared.azureml.endpoints import AzureEndpoints
-from shared.azureml.protocol import HUB_TAG
+from shared.azureml.protocol import HUB_TAG, lasting
 from shared.engine.outcomes import PermanentError, TransientError
 
 _AUDIENCE: Final = "https://ml.azure.com"
 _TIMEOUT: Final = 60
+_MODEL: Final = re.compile(r"/models/([^/]+)/versions/([^/]+)$")
 _TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
 
 
@@ -28,8 +30,19 @@ class Invocation:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment of a batch endpoint, and the version of the model in it (`name:version`, "" where it names none)."""
+
+    deployment: str
+    model: str
+
+
 class Batch(Protocol):
     """Batch endpoints as the hub uses them. Raises TransientError and PermanentError."""
+
+    async def target(self, endpoint: str, deployment: str) -> Target:
+        """Give the deployment, the default one for "", and its model."""
 
     async def invoke(self, invocation: Invocation) -> None:
         """Begin the run; one of that name that is there already, and ours, is no error."""
@@ -42,6 +55,24 @@ class AzureBatch:
         self._azureml = client
         self._arm = arm
 
+    async def target(self, endpoint: str, deployment: str) -> Target:
+        """Give the deployment and its model."""
+        found = await self._endpoint(endpoint)
+        name = deployment or str((found["properties"].get("defaults") or {}).get("deploymentName") or "")
+        if not name:
+            raise PermanentError(f"batch endpoint {endpoint!r} has no default deployment: set one, or name one")
+        made = await self._arm.request("GET", f"batchEndpoints/{endpoint}/deployments/{name}")
+        if made is None:
+            raise PermanentError(f"batch endpoint {endpoint!r} has no deployment {name!r}")
+        asset = _MODEL.search(str((made["properties"].get("model") or {}).get("assetId") or ""))
+        return Target(name, f"{asset[1]}:{asset[2]}" if asset else "")
+
+    async def _endpoint(self, name: str) -> Any:
+        found = await self._arm.request("GET", f"batchEndpoints/{name}")
+        if found is None:
+            raise PermanentError(f"there is no batch endpoint {name!r} in the workspace: create it first")
+        return found
+
     async def invoke(self, invocation: Invocation) -> None:
         """Begin the run."""
         existing = await self._azureml.job(invocation.name)
@@ -49,11 +80,7 @@ class AzureBatch:
             if existing.tags.get(HUB_TAG) != invocation.tags.get(HUB_TAG):
                 raise PermanentError(f"a job {invocation.name} exists and was not made by this activity")
             return
-        endpoint = await self._arm.request("GET", f"batchEndpoints/{invocation.endpoint}")
-        if endpoint is None:
-            raise PermanentError(
-                f"there is no batch endpoint {invocation.endpoint!r} in the workspace: create it first"
-            )
+        endpoint = await self._endpoint(invocation.endpoint)
         address = str(endpoint["properties"]["scoringUri"])
         token = await self._azureml.token(_AUDIENCE)
         body = {
@@ -61,7 +88,7 @@ class AzureBatch:
                 "name": invocation.name,
                 "inputData": {"data": {"jobInputType": "UriFolder", "uri": invocation.data}},
                 "outputData": {"score": {"jobOutputType": "UriFolder", "uri": invocation.output}},
-                "properties": {"experimentName": invocation.experiment},
+                "properties": {"experimentName": invocation.experiment, **lasting(invocation.tags)},
                 "tags": dict(invocation.tags),
             }
         }

@@ -12,6 +12,11 @@ HUB_TAG: Final = "hub.activity"
 """Tag of everything the hub makes: which activity made it."""
 
 
+def lasting(tags: Mapping[str, str]) -> dict[str, str]:
+    """Give the hub's own tags as properties: people change tags, and nobody changes properties."""
+    return {name: value for name, value in tags.items() if name.startswith("hub.")}
+
+
 @dataclass(frozen=True, slots=True)
 class JobInput:
     """An input of a job: a path or asset for data and models, else a literal."""

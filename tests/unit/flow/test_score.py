@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
+from shared.azureml.batch import Target
 from shared.ledger.records import Act
+from shared.ledger.scorings import Scorings
 
 SCORE = """
 name: delay-score
 on: [{blob-created: {container: scoring, path: "flights/**/*.csv", collect: {quiet: 1m, max-wait: 15m}}}]
 do: {score: {endpoint: delay-batch, inputs: {data: "${{ files }}"}, output: scored}}
 """
+
+
+MODEL = 'model: "azureml:arrival-delay:3", '
 
 
 @pytest.fixture
@@ -51,6 +56,45 @@ async def test_a_burst_is_one_run_on_the_frozen_files(world: Any) -> None:
     assert (activity.status, activity.reason) == ("succeeded", "")
     ours = json.loads(world.data.contents[f"{activity.id}/1/hub-manifest.json"])
     assert (ours["rows_in"], ours["files"], ours["run"]) == (30, 3, invocation.name)
+    assert (ours["deployment"], ours["model"]) == ("blue", "arrival-delay:7")
+    assert ours["inputs"] == [f"landing/scoring/flights/{n}.csv" for n in range(3)]
+    (scoring,) = await Scorings(world.store).of("arrival-delay", "7")
+    assert (scoring.activity, scoring.output, scoring.rows) == (activity.id, f"scored/{activity.id}/1/", 30)
+
+
+async def test_a_run_is_scored_by_the_version_that_was_the_default_when_it_began(world: Any) -> None:
+    await land(world)
+    world.batch.live = Target("green", "arrival-delay:8")
+    await world.run(60)
+    (invocation,) = world.batch.invocations
+    assert invocation.deployment == "blue"
+    assert invocation.tags["hub.attempt"] == "1"
+
+
+async def test_a_plain_job_scores_as_an_endpoint_does(world_of: Callable[[str], Any]) -> None:
+    world = world_of(SCORE.replace("endpoint: delay-batch, inputs: {", "job: jobs/score.yml, inputs: {" + MODEL))
+    activity = await land(world)
+    (request,) = world.azureml.requests
+    assert request.name == f"hub-{activity.id}-score-1"
+    assert request.inputs["data"].value == f"azureml:delay-score-files:{activity.id}"
+    assert request.outputs == {"scored": f"azureml://datastores/scored/paths/{activity.id}/1/"}
+    assert request.properties["hub.automation"] == "delay-score"
+    leave(world, activity)
+    await world.finish()
+    assert (await world.activities())[0].status == "succeeded"
+    (scoring,) = await Scorings(world.store).of("arrival-delay", "3")
+    assert (scoring.run, scoring.endpoint) == (request.name, "")
+
+
+async def test_rows_of_a_failed_run_are_never_results(world: Any) -> None:
+    activity = await land(world)
+    leave(world, activity)
+    world.azureml.fate = "Failed"
+    await world.finish()
+    activity = (await world.activities())[0]
+    assert (activity.status, activity.step("results").state) == ("failed", "pending")
+    assert f"{activity.id}/1/hub-manifest.json" not in world.data.contents
+    assert await Scorings(world.store).of("arrival-delay", "7") == []
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,16 @@ inputs: {data: {type: uri_folder}, challenger: {type: mlflow_model}, champion: {
 """
 
 
+SCORE_JOB = """
+command: python main.py
+code: ./src
+environment: azureml:delay-jobs:1
+compute: azureml:cpu-cluster
+inputs: {data: {type: uri_folder}, model: {type: mlflow_model}}
+outputs: {scored: {type: uri_folder}}
+"""
+
+
 class FakeData:
     """Data accounts in memory."""
 
@@ -247,6 +257,7 @@ class World:
         for name in ("check", "train"):
             (root / "jobs" / f"{name}.yml").write_text(JOB)
         (root / "jobs" / "evaluate.yml").write_text(EVALUATE)
+        (root / "jobs" / "score.yml").write_text(SCORE_JOB)
         (root / "endpoints").mkdir(exist_ok=True)
         (root / "endpoints" / "endpoint.yml").write_text("name: delay\nauth_mode: key\n")
         (root / "endpoints" / "deployment.yml").write_text("name: delay\nendpoint_name: delay\n")
