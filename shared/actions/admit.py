@@ -1,6 +1,8 @@
 """The step that lets an activity begin: all limits are looked at together, what it takes is reserved in one write."""
 
+import contextlib
 import logging
+import zlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -10,7 +12,7 @@ import msgspec
 from shared.deciding import storms
 from shared.deciding.costs import Cost, Spend, cost_of, expected_length
 from shared.deciding.limits import Facts, Hold, Limits, Merge, Open, Skip, decide
-from shared.engine.outcomes import Again, Answer, Done, Refused, Superseded, TransientError
+from shared.engine.outcomes import Again, Answer, Done, Refused, Superseded
 from shared.engine.run import Work
 from shared.ledger.protocol import ChangedError
 from shared.ledger.records import Activity
@@ -25,6 +27,7 @@ _LATEST: Final = timedelta(minutes=5)
 """What holds an activity may end at any time; it is looked at that often at least, and at once when a place is free."""
 _UNKNOWN_LENGTH: Final = timedelta(hours=1)
 _NEXT: Final = 5
+_TRIES: Final = 3
 _OPENINGS: Final = 100
 """Openings that are remembered without a rate that asks for more."""
 
@@ -62,6 +65,10 @@ class Wake(Protocol):
         """Look at it after a delay."""
 
 
+class _BusyError(Exception):
+    """Another activity reserved at the same moment."""
+
+
 class Admission:
     """Lets activities begin, and takes note of their end."""
 
@@ -82,9 +89,19 @@ class Admission:
         self._storm = storm
 
     async def admit(self, work: Work) -> Answer:
-        """Let the activity begin, hold it, merge it into one that is held, or refuse it as its rule says."""
+        """Let the activity begin, hold it, merge it into one that is held, or refuse it as its rule says.
+
+        Where many reserve at the same moment it looks again a little later, as often as it takes: none fails of that.
+        """
+        limits = await self._rules.limits(work.activity)
+        for _ in range(_TRIES):
+            with contextlib.suppress(_BusyError):
+                return await self._admit(work, limits)
+        spread = zlib.crc32(f"{work.activity.id}:{work.now}".encode()) / 2**32
+        return Again(_SOONEST * (0.5 + spread), work.step.detail, reason="others reserve at the same moment")
+
+    async def _admit(self, work: Work, limits: Limits) -> Answer:
         activity, now = work.activity, work.now
-        limits = await self._rules.limits(activity)
         rows = await self._rows(activity, limits)
         own, group, hub = rows[0], rows[1] if len(rows) == 3 else None, rows[-1]
         if activity.id in own.usage.running:
@@ -194,7 +211,7 @@ class Admission:
         try:
             await self._usages.write(rows)
         except ChangedError:
-            raise TransientError("another activity reserved at the same moment", timedelta(seconds=1)) from None
+            raise _BusyError from None
         if verdict.tell:
             logger.error("storm breaker: %s", verdict.reason)
 

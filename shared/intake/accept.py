@@ -11,7 +11,7 @@ A crash before 5 leaves an open part: the redelivery, or the sweep, does 4 and 5
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +36,8 @@ from shared.telemetry.telling import Done
 logger = logging.getLogger(__name__)
 
 _FILES_A_MEMBER = 100
+_SOON = timedelta(seconds=1)
+_MOST_SOON = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Intake:
         triggers: Triggers,
         probes: Probes,
         hub_id: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._journal = journal
         self._collections = collections
@@ -76,6 +79,8 @@ class Intake:
         self._triggers = triggers
         self._probes = probes
         self._hub_id = hub_id
+        self._clock = clock
+        self._soon: dict[str, datetime] = {}
 
     async def accept(self, body: bytes | str, now: datetime, via: str) -> Accepted:
         """Take in a delivery; when this returns, all of it is recorded as decided.
@@ -229,6 +234,8 @@ class Intake:
             if member.markers:
                 await self._collections.wake(collection, generation, SETTLE)
         return [
+        if blob.collect.max_files or blob.collect.max_bytes:
+            await self._look_soon(collection)
             (
                 item.claim,
                 Outcome(
@@ -242,6 +249,16 @@ class Intake:
         ]
 
     async def _one(self, automation: Automation, received: datetime, item: _Item, match: Match) -> tuple[str, Outcome]:
+    async def _look_soon(self, collection: str) -> None:
+        """Have a collection looked at that closes at so many files or bytes; one look a second is enough."""
+        now = self._clock()
+        if now < self._soon.get(collection, now):
+            return  # that look is still to come, and will see what is there now
+        await self._collections.look_soon(collection, _SOON)
+        if len(self._soon) > _MOST_SOON:
+            self._soon.clear()
+        self._soon[collection] = now + _SOON
+
         """Do what a single event means to one automation."""
         event, name = summary(item.event), automation.name
         if match.role == "part":

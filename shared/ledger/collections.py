@@ -135,6 +135,10 @@ class Collections:
         """Have the engine look at it after a delay, if that generation is still the present one then."""
         await self._work.send(f"collection:{name}:{generation}", delay=min(delay, MAX_DELAY).total_seconds())
 
+    async def look_soon(self, name: str, delay: timedelta) -> None:
+        """Have the engine look at it once, whatever generation is the present one then; that look arms no other."""
+        await self._work.send(f"collection:{name}:", delay=delay.total_seconds())
+
     async def gathered(self, name: str, generation: int) -> Gathered:
         """Read what a generation holds, duplicates folded."""
         members = [

@@ -1,5 +1,6 @@
 """The way from a burst of files to a registered model, in memory and by the shipped code."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -59,6 +60,26 @@ async def test_without_a_marker_the_burst_waits_and_is_held(world: World) -> Non
     await world.send(burst(world)[-1])
     await world.run(10)
     assert [activity.files.count for activity in await world.activities()] == [200]
+
+
+@pytest.mark.parametrize(("limit", "files"), [("max-files: 40", 40), ("max-bytes: 400", 40)])
+async def test_a_burst_closes_soon_after_it_is_large_enough(
+    world_of: Callable[[str], Any], limit: str, files: int
+) -> None:
+    world = world_of(
+        "name: large\non: [{blob-created: {container: landing, path: 'in/*', "
+        f"collect: {{quiet: 1h, max-wait: 2h, {limit}}}}}}}]\n"
+        "do: {job: {job: jobs/train.yml, inputs: {data: '${{ files }}'}}}"
+    )
+    for number in range(files - 1):
+        await world.send(world.blob_event(f"in/{number}", f"0x{number}"))
+    await world.run(10)
+    assert await world.activities() == []
+    assert len(world.store.queue("hub-work").messages) == 1, "looks do not multiply"
+    await world.send(world.blob_event("in/last", "0xF"))
+    await world.run(2)
+    (activity,) = await world.activities()
+    assert (activity.files.count, activity.cause.closed_by.rpartition(" reached ")[2][:9]) == (files, limit[:9])
 
 
 async def test_a_rewritten_file_counts_once_with_its_newest_content(world: World) -> None:
