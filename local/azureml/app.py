@@ -19,6 +19,7 @@ from local.azureml.faults import Faults
 from local.azureml.history import History
 from local.azureml.inputs import Resolver
 from local.azureml.invocations import Invocations
+from local.azureml.job_outputs import JobOutputs
 from local.azureml.jobs import Jobs
 from local.azureml.metrics import Metrics
 from local.azureml.monitors import Monitors
@@ -71,7 +72,8 @@ class Emulator:
         self.sweeps = SweepRunner(self.runs, self.jobs, node, self.tracking)
         self.jobs.register("Pipeline", self.pipelines)
         self.jobs.register("Sweep", self.sweeps)
-        self.history = History(self.runs, self.storage, self.resolver)
+        self.job_outputs = JobOutputs(self.runs)
+        self.history = History(self.runs, self.storage, self.resolver, self.job_outputs)
         self.operations = Operations(cloud, self.state, self.faults)
         self.endpoints = OnlineEndpoints(cloud, self.state, self.operations, self.workspace.tokens)
         serving = Serving(cloud, self.assets, self.storage, self.resolver, self.environments, self.workspace)
@@ -82,6 +84,8 @@ class Emulator:
         self.metrics = Metrics(self.state, self.endpoints)
         self.router = Router(self.endpoints, self.deployments, self.metrics)
         self.arm, self.subscription, self.plain, self.run_history = Routes(), Routes(), Routes(), Routes()
+        self.data = Routes()
+        self.job_outputs.serve(self.data)
         self.workspace.serve(self.arm, self.plain)
         self.assets.serve(self.arm)
         self.jobs.serve(self.arm, self.subscription)
@@ -184,6 +188,7 @@ class Emulator:
         for prefix, routes in (
             (workspace, self.arm),
             (history, self.run_history),
+            (f"/data/v1.0{workspace}", self.data),
             (subscription, self.subscription),
             (f"/mferp/managementfrontend{workspace}", self.management),
             ("/batch", self.scoring),

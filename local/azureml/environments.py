@@ -56,6 +56,13 @@ class Environments:
         by_image = _first(self.images, (image,) if image else ())
         # An inline environment has a name that says nothing: its image says more.
         chosen = (by_image or by_name) if name == ANONYMOUS else (by_name or by_image)
+        if chosen is None and properties.get("build"):
+            raise invalid(
+                f"The environment '{name}:{version}' is built from a Dockerfile, and images are not built on a laptop. "
+                f"Add a pattern for its name to {self.cloud.local_dir / 'environments.json'}, with the Python that has "
+                "what it needs, or use an environment with an image; known images are "
+                f"{', '.join(self.images)}."
+            )
         if chosen is None:
             raise invalid(
                 f"The environment '{name}:{version}'{f' (image {image})' if image else ''} has no Python on this "

@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from local.azureml.inputs import Resolver
+from local.azureml.job_outputs import JobOutputs
 from local.azureml.routes import Call, Routes
 from local.azureml.runs import ENDED, Runs
 from local.azureml.storage import Storage
@@ -18,8 +19,8 @@ _CHANGEABLE = {"displayName": "displayName", "description": "description", "hidd
 class History:
     """The routes below /history/v1.0/<workspace>."""
 
-    def __init__(self, runs: Runs, storage: Storage, resolver: Resolver) -> None:
-        self._runs, self._storage, self._resolver = runs, storage, resolver
+    def __init__(self, runs: Runs, storage: Storage, resolver: Resolver, outputs: JobOutputs) -> None:
+        self._runs, self._storage, self._resolver, self._outputs = runs, storage, resolver, outputs
 
     def serve(self, history: Routes) -> None:
         """Add the routes: by run, by experiment's name and by its id."""
@@ -97,7 +98,7 @@ class History:
         specification = {"job": {"spec": {"job_type": document["job"]["properties"]["jobType"]}}}
         return reply(
             {
-                "runMetadata": {**self._run(document), "outputs": document["job"]["properties"].get("outputs")},
+                "runMetadata": {**self._run(document), "outputs": self._outputs.of(document["job"])},
                 "runDefinition": None,
                 "jobSpecification": specification,
                 "systemSettings": None,
