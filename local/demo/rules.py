@@ -11,7 +11,7 @@ from local.config import REPOSITORY
 
 SHORTER: Final = (
     ("shadow: {traffic: 20%, for: 10m}", "shadow: {traffic: 20%, for: 25s}"),
-    ("canary: {traffic: 10%, for: 15m}", "canary: {traffic: 10%, for: 30s}"),
+    ("canary: {traffic: 10%, for: 15m}", "canary: {traffic: 10%, for: 40s}"),
     ("canary: {traffic: 50%, for: 15m}", "canary: {traffic: 50%, for: 25s}"),
     ("settle: 3m", "settle: 6s"),
     ('p95-latency: "< 300ms"', 'p95-latency: "< 2s"'),

@@ -33,6 +33,7 @@ class Measuring:
     ) -> Measured | None:
         """Read the metrics of the step so far: whole intervals only, and only those that have settled.
 
+        A step that lacks requests when its time is over goes on being measured: those that come later count, too.
         None where there are none; why metrics could not be read is kept in the detail, and they are looked for again.
         """
         step, settled = int(detail["step"]), detail.get("settled")
@@ -40,7 +41,7 @@ class Measuring:
             return None
         began = datetime.fromisoformat(settled)
         start = math.ceil(began.timestamp() / self.grain) * self.grain
-        last = min(now - plan.analysis.settle, began + plan.steps[step].length)
+        last = now - plan.analysis.settle
         end = int(last.timestamp()) // self.grain * self.grain
         if end <= start:
             return None

@@ -101,7 +101,8 @@ class Intake:
         for event in events:
             if isinstance(event, Broken):
                 broken.append(_quarantined(event, via))
-                await self._letters.record("quarantine", json.dumps(event.raw, default=str).encode(), now, event.reason)
+                content = json.dumps(event.raw, default=str).encode()
+                await self._letters.record("quarantine", content, now, event.reason, once=True)
                 continue
             name = marked(claim(event), mark)
             repeated += name in items
@@ -233,9 +234,9 @@ class Intake:
             generation = await self._collections.put(collection, member, part_name, wanted, part.received, first_look)
             if member.markers:
                 await self._collections.wake(collection, generation, SETTLE)
-        return [
         if blob.collect.max_files or blob.collect.max_bytes:
             await self._look_soon(collection)
+        return [
             (
                 item.claim,
                 Outcome(
@@ -248,7 +249,6 @@ class Intake:
             for item, match in members
         ]
 
-    async def _one(self, automation: Automation, received: datetime, item: _Item, match: Match) -> tuple[str, Outcome]:
     async def _look_soon(self, collection: str) -> None:
         """Have a collection looked at that closes at so many files or bytes; one look a second is enough."""
         now = self._clock()
@@ -259,6 +259,7 @@ class Intake:
             self._soon.clear()
         self._soon[collection] = now + _SOON
 
+    async def _one(self, automation: Automation, received: datetime, item: _Item, match: Match) -> tuple[str, Outcome]:
         """Do what a single event means to one automation."""
         event, name = summary(item.event), automation.name
         if match.role == "part":

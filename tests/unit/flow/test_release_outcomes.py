@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from shared.azureml.endpoints import DeploymentView, EndpointView
+from shared.deciding.analysis import Measured
 from shared.deciding.traffic import Traffic
 from shared.engine.outcomes import PermanentError, TransientError
 from shared.ledger.records import Act
@@ -251,6 +252,23 @@ async def test_errors_that_come_while_it_is_held_bring_the_traffic_back(world: A
     world.endpoints.requests, world.endpoints.errors = 100, 0.5
     await world.run(300)
     assert (await world.activities())[0].reason.startswith(f"rolled back to {blue} 100%: canary 10%: error rate is 50%")
+
+
+async def test_requests_that_come_late_still_count_so_a_quiet_step_only_takes_longer(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await first(world)
+
+    async def two_a_minute(endpoint: str, deployment: str, start: Any, end: Any, grain: int) -> Any:
+        count = int((end - start).total_seconds() / 30)
+        return Measured(start, end, world.now, count, 0.0, {})
+
+    monkeypatch.setattr(world.endpoints, "measured", two_a_minute)
+    activity = await release(world, "2", minutes=20)
+    assert activity.status == "held"
+    assert "at least 50 are needed" in activity.reason
+    await world.run(15 * 60)
+    assert (await world.activities())[0].status == "succeeded"
 
 
 # Persons
