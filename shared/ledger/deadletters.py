@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from shared.ledger.protocol import Delete, NotFoundError, Row, Store, Upsert, Value
+from shared.ledger.protocol import AlreadyExistsError, Delete, NotFoundError, Row, Store, Upsert, Value
 from shared.ledger.records import SCHEMA
 from shared.telemetry import recording
 
@@ -42,15 +42,29 @@ class DeadLetters:
         self._table = store.table("deadletters")
         self._blobs = store.blobs
 
-    async def record(self, kind: Kind, content: bytes, at: datetime, reason: str, **more: Any) -> DeadLetter:
-        """Keep one; the same content of the same moment is one. `more`: subject, type, attempts."""
+    async def record(
+        self, kind: Kind, content: bytes, at: datetime, reason: str, *, once: bool = False, **more: Any
+    ) -> DeadLetter:
+        """Keep one; the same content of a moment is one, with `once` of any. `more`: subject, type, attempts."""
         digest = hashlib.sha256(kind.encode() + b"\0" + content).hexdigest()[:12]
+        if once:
+            at = await self._first(digest, at)
         moment = int(at.timestamp() * 1000)
         letter = DeadLetter(id=f"{_END - moment:013}-{digest}", kind=kind, at=at, reason=reason[:2000], **more)
+        if once and (known := await self._table.get(_PARTITION, letter.id)) is not None:
+            return _letter(known)
         await self._blobs.put(_name(letter.id), content)
         await self._write(letter)
         recording.number("hub.dead_letters", kind=kind)
         return letter
+
+    async def _first(self, digest: str, at: datetime) -> datetime:
+        """Give when this content was first kept; from now on that is this moment."""
+        try:
+            await self._blobs.put(_first_name(digest), at.isoformat().encode(), absent=True, content_type="text/plain")
+        except AlreadyExistsError:
+            return datetime.fromisoformat((await self._blobs.get(_first_name(digest))).decode())
+        return at
 
     async def get(self, identifier: str) -> tuple[DeadLetter, bytes]:
         """Give one with its content, or raise NotFoundError."""
@@ -73,6 +87,7 @@ class DeadLetters:
         rows = await self._table.scan(_PARTITION, after=after, limit=limit)
         for row in rows:
             await self._blobs.delete(_name(row.key))
+            await self._blobs.delete(_first_name(row.key.rpartition("-")[2]))
             with contextlib.suppress(NotFoundError):
                 await self._table.apply([Delete(_PARTITION, row.key)])
         return len(rows)
@@ -84,6 +99,10 @@ class DeadLetters:
 
 def _name(identifier: str) -> str:
     return f"dead/{identifier}"
+
+
+def _first_name(digest: str) -> str:
+    return f"dead/first-{digest}"
 
 
 def _letter(row: Row) -> DeadLetter:
