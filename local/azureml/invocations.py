@@ -18,7 +18,7 @@ from local.azureml.pipelines import child
 from local.azureml.routes import Call, Routes
 from local.azureml.runs import Runs
 from local.azureml.uris import asset_ref
-from local.azureml.wire import ArmError, Json, invalid, listing, reply
+from local.azureml.wire import ArmError, Json, invalid, listing, reply, text_map
 from local.config import Cloud
 
 _SCORING: Final = Path(__file__).with_name("scoring")
@@ -108,6 +108,7 @@ class Invocations:
             "settings": {"continue_on_step_failure": False},
             "jobs": {_STEP: step},
             "properties": {
+                **text_map({name: value for name, value in extra.items() if name != "experimentName"}),
                 "azureml.runsource": "azureml.PipelineRun",
                 "runSource": "Unavailable",
                 "runType": "HTTP",

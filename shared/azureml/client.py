@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView, MonitorRun
+from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView, MonitorRun, lasting
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60
@@ -40,16 +40,26 @@ class AzureMLClient:
     def _connect(self) -> Any:
         for name in ("azure.ai.ml", "azure.identity", "azure.core"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        from azure.ai.ml import MLClient
         from azure.identity import DefaultAzureCredential
 
         self._credential = DefaultAzureCredential(
             managed_identity_client_id=os.environ.get("AZURE_CLIENT_ID") or None,
             exclude_interactive_browser_credential=True,
         )
+        return self.connect()
+
+    def connect(self, workspace: tuple[str, str, str] | None = None, registry: str = "") -> Any:
+        """Make a further client: of this workspace, another (subscription, resource group, name), or a registry.
+
+        It may be made in `call` only: the credential comes with the first client.
+        """
+        from azure.ai.ml import MLClient
+
+        subscription, group, name = workspace or self._names
+        names = {"subscription_id": subscription, "resource_group_name": group, "workspace_name": name}
         return MLClient(
             self._credential,
-            *self._names,
+            **({"subscription_id": subscription, "registry_name": registry} if registry else names),
             enable_telemetry=False,
             show_progress=False,
             retry_total=2,
@@ -109,7 +119,14 @@ class AzureMLClient:
             known = _found(lambda: client.data.get(name, version=version))
             if known is None:
                 client.data.create_or_update(
-                    Data(name=name, version=version, path=uri, type="uri_folder", tags=dict(tags))
+                    Data(
+                        name=name,
+                        version=version,
+                        path=uri,
+                        type="uri_folder",
+                        tags=dict(tags),
+                        properties=lasting(tags),
+                    )
                 )
             elif dict(known.tags or {}).get(HUB_TAG) != tags.get(HUB_TAG):
                 raise PermanentError(f"data {name}:{version} exists and was not made by this activity")

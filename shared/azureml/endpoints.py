@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from shared.azureml.client import AzureMLClient, redacted
+from shared.azureml.protocol import lasting
 from shared.deciding import quota
 from shared.deciding.analysis import Measured
 from shared.deciding.traffic import Traffic
@@ -132,6 +133,7 @@ class AzureEndpoints:
 
             endpoint = load_online_endpoint(folder / file)
             endpoint.tags = {**(endpoint.tags or {}), **tags}
+            endpoint.properties = {**(endpoint.properties or {}), **lasting(tags)}
             endpoint.traffic, endpoint.mirror_traffic = {}, {}
             client.online_endpoints.begin_create_or_update(endpoint)
 
@@ -147,6 +149,7 @@ class AzureEndpoints:
             deployment.name = name
             deployment.model = f"azureml:{model}"
             deployment.tags = {**(deployment.tags or {}), **tags}
+            deployment.properties = {**(deployment.properties or {}), **lasting(tags)}
             poller = client.online_deployments.begin_create_or_update(deployment)
             first = getattr(poller.polling_method(), "_initial_response", None)
             headers = first.http_response.headers if first is not None else {}
