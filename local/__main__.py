@@ -22,8 +22,8 @@ _DOWN_SECONDS: Final = 30.0
 def up(cloud: Cloud) -> int:
     """Run the cloud in the foreground until Ctrl-C or SIGTERM."""
     hosts = os.environ.get("HUB_HOSTS", "1")
-    if not hosts.isdecimal() or not 1 <= int(hosts) <= 8:
-        return _fail(f"HUB_HOSTS is {hosts!r}: 1 to 8 is expected")
+    if not hosts.isdecimal() or not 0 <= int(hosts) <= 8:
+        return _fail(f"HUB_HOSTS is {hosts!r}: 0 to 8 is expected")
     try:
         supervisor = Supervisor(cloud, parts.parts(cloud, int(hosts)))
         asyncio.run(supervisor.run())

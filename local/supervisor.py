@@ -9,6 +9,7 @@ Its control port answers on loopback only:
 | `POST /parts/{name}/kill` | SIGKILL; the supervisor starts it again |
 | `POST /parts/{name}/stop` | SIGTERM, and it stays down until it is started |
 | `POST /parts/{name}/start` | starts it again |
+| `/faults` | faults on demand, see `local/faults.py` |
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from azure.core.exceptions import AzureError
 
 from local import environment
 from local.config import Cloud
+from local.faults import Faults
 from local.parts import Part
 from local.ports import check_free
 from local.process import adopt_orphans, reap, spawn, stop
@@ -134,8 +136,8 @@ class Supervisor:
             await self._answers(running)
         environment.write_env_file(self._cloud)
         self._ready = True
-        at = f"http://127.0.0.1:{self._cloud.hub_port}"
-        _say(f"ready  hub {at}  blobs http://127.0.0.1:{self._cloud.blob_port}/landing  env {self._cloud.env_file}")
+        hub = f"http://127.0.0.1:{self._cloud.hub_port}" if "host" in self._running else "none (HUB_HOSTS=0)"
+        _say(f"ready  hub {hub}  blobs http://127.0.0.1:{self._cloud.blob_port}/landing  env {self._cloud.env_file}")
 
     async def _provision(self) -> None:
         try:
@@ -201,6 +203,7 @@ class Supervisor:
         application.router.add_get("/healthz", self._health)
         application.router.add_get("/parts", self._list)
         application.router.add_post("/parts/{name}/{act:kill|stop|start}", self._act)
+        Faults(self._cloud).add_routes(application)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self._cloud.control_port).start()

@@ -103,6 +103,18 @@ class LaptopCloud:
         """Have the supervisor kill, stop or start a part; a killed one is started again at once."""
         requests.post(f"{self._control}/parts/{part}/{act}", timeout=_ACT_SECONDS).raise_for_status()
 
+    def fault(self, fault: Mapping[str, Any]) -> None:
+        """Have something go wrong, as the page about the laptop cloud says; raises HTTPError where it cannot be set."""
+        requests.post(f"{self._control}/faults", json=dict(fault), timeout=10).raise_for_status()
+
+    def faults(self) -> dict[str, list[dict[str, Any]]]:
+        """Give the faults that are set, by part."""
+        return dict(requests.get(f"{self._control}/faults", timeout=10).json())
+
+    def no_faults(self) -> None:
+        """End all faults."""
+        requests.delete(f"{self._control}/faults", timeout=10).raise_for_status()
+
     @property
     def _control(self) -> str:
         return f"http://127.0.0.1:{self.cloud.control_port}"

@@ -23,6 +23,7 @@ from local.azureml.job_outputs import JobOutputs
 from local.azureml.jobs import Jobs
 from local.azureml.metrics import Metrics
 from local.azureml.monitors import Monitors
+from local.azureml.neighbours import Neighbours
 from local.azureml.node import Node
 from local.azureml.online import OnlineEndpoints
 from local.azureml.operations import Operations
@@ -64,8 +65,7 @@ class Emulator:
         self.jobs = Jobs(cloud, self.runs, self.environments)
         self.nodes = Nodes()
         node = Node(cloud, self.runs, self.assets, self.storage, self.resolver, self.environments, self.workspace)
-        self.faults = Faults()
-        self.hosts = StorageHosts(cloud)
+        self.faults, self.hosts = Faults(), StorageHosts(cloud)
         self.commands = CommandRunner(self.runs, node, self.nodes, self.tracking, self.faults)
         self.jobs.register("Command", self.commands)
         self.pipelines = PipelineRunner(self.runs, self.jobs, self.assets, self.resolver)
@@ -83,6 +83,7 @@ class Emulator:
         self.schedules = Schedules(cloud, self.state, self.jobs, Monitors(self.assets, self.resolver))
         self.metrics = Metrics(self.state, self.endpoints)
         self.router = Router(self.endpoints, self.deployments, self.metrics)
+        self.neighbours = Neighbours(cloud, self.assets, self.state, self.storage, self.environments, self.operations)
         self.arm, self.subscription, self.plain, self.run_history = Routes(), Routes(), Routes(), Routes()
         self.data = Routes()
         self.job_outputs.serve(self.data)
@@ -125,7 +126,8 @@ class Emulator:
         end = time.monotonic() + _PATIENCE
         while True:
             try:
-                return await self.workspace.ready()
+                await self.workspace.ready()
+                return await self.neighbours.ready()
             except StorageError:
                 if time.monotonic() > end:
                     raise
@@ -144,6 +146,7 @@ class Emulator:
         self.metrics.flush()
         await self.tracking.stop()
         await self.storage.close()
+        self.neighbours.close()
         self.state.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -151,7 +154,8 @@ class Emulator:
         if self.hosts.owns(request):
             return await self.hosts.serve(request)
         response = await self._dispatch(request)
-        if self.faults.strike("lost", f"{request.method} {request.path}") and request.transport is not None:
+        own = request.path == "/healthz" or request.path.startswith("/control/")
+        if not own and self.faults.strike("lost", f"{request.method} {request.path}") and request.transport is not None:
             request.transport.abort()
         return response
 
@@ -192,6 +196,7 @@ class Emulator:
             (subscription, self.subscription),
             (f"/mferp/managementfrontend{workspace}", self.management),
             ("/batch", self.scoring),
+            *self.neighbours.tables(),
         ):
             if lower == prefix or lower.startswith(prefix + "/"):
                 return routes, len(prefix)

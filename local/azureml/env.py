@@ -13,6 +13,7 @@ def client_environment(cloud: Cloud) -> dict[str, str]:
     """
     return {
         "ARM_CLOUD_METADATA_URL": f"https://127.0.0.1:{cloud.azureml_tls_port}/metadata/endpoints?api-version=2019-05-01",
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"https://127.0.0.1:{cloud.azureml_tls_port}/",
         "REQUESTS_CA_BUNDLE": str(cloud.ca_bundle.absolute()),
         "IDENTITY_ENDPOINT": f"http://127.0.0.1:{cloud.azureml_port}/msi/token",
         "IDENTITY_HEADER": cloud.keys["identity"],

@@ -11,7 +11,7 @@ from local.azureml.wire import LOCATION, WORKSPACE_GUID, Json, reply
 from local.azureml.workspace import BLOB_STORE
 
 _DATA: Final = frozenset({"uri_file", "uri_folder", "mltable"})
-"""Models are left out: azure-ai-ml 1.35.2 stumbles over the answer about them; it looks in the default folder anyway."""
+"""Models are left out: azure-ai-ml 1.35.2 stumbles over the answer about them; it knows their default folder anyway."""
 _PREFIX: Final = f"azureml://locations/{LOCATION}/workspaces/{WORKSPACE_GUID}/data/"
 _ID: Final = re.compile(rf"{re.escape(_PREFIX)}azureml_(?P<job>.+?)_output_data_(?P<output>\w+)/versions/1")
 

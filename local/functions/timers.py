@@ -2,17 +2,18 @@
 
 As the extension's TimerListener and ScheduleMonitor do (Azure/azure-webjobs-sdk-extensions): a time missed while the
 host was down is made up once, marked past due; a changed schedule counts from the last run; schedules of more than once
-a minute are not monitored unless they ask for it.
+a minute are not monitored unless they ask for it; of several hosts one runs a timer, here by a lock beside its status.
 """
 
 import asyncio
+import fcntl
 import json
 import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from croniter import CroniterError, croniter
 
@@ -32,6 +33,7 @@ def following(schedule: str, after: datetime) -> datetime:
     return result
 
 
+_ASK_AGAIN: Final = 1.0
 _NEVER: Final = "0001-01-01T00:00:00+00:00"
 _FIELDS: Final = re.compile(r"[0-9*,/-]+( [0-9*,/-]+){3}( [0-9A-Za-z*,/-]+){2}")
 
@@ -57,7 +59,14 @@ class TimerListener:
         self._at_start = spec.trigger.get("runOnStartup") is True
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until cancelled; where several hosts have the same timer, one of them does."""
+        self._status.parent.mkdir(parents=True, exist_ok=True)
+        with self._status.with_suffix(".lock").open("a") as lock:
+            while not _taken(lock):  # noqa: ASYNC110 a lock tells nobody that it is free
+                await asyncio.sleep(_ASK_AGAIN)
+            await self._tick_on()
+
+    async def _tick_on(self) -> None:
         now = datetime.now(UTC)
         status = self._checked(self._read(), now)
         late = datetime.fromisoformat(status["Next"]) < now
@@ -111,11 +120,19 @@ class TimerListener:
     def _write(self, last: str, due: datetime, updated: datetime) -> dict[str, Any]:
         status = {"Last": last, "Next": due.isoformat(), "LastUpdated": updated.isoformat()}
         if self._monitor:
-            self._status.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._status.with_suffix(".new")
             fresh.write_text(json.dumps(status))
             fresh.replace(self._status)
         return status
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Take the lock of a timer, which a host that ends lets go, in whatever way it ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _within_minutes(schedule: str) -> bool:

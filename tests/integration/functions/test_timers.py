@@ -126,6 +126,23 @@ async def test_a_broken_status_is_begun_anew(tmp_path: Path, content: str) -> No
     assert ticks.calls == 0
 
 
+async def test_of_several_hosts_one_runs_a_timer_and_another_when_that_has_ended(tmp_path: Path) -> None:
+    """TimerListener is a singleton listener: https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer
+    (scale-out: a single instance runs across all instances).
+    """
+    trigger = {"type": "timerTrigger", "name": "t", "schedule": YEARLY, "runOnStartup": True}
+    first, second = Ticks(), Ticks()
+    listeners = [TimerListener(FunctionSpec("tick", "tick", [trigger]), {}, tmp_path / "tick.json", ticks)  # type: ignore[arg-type]  # a stand-in
+                 for ticks in (first, second)]  # fmt: skip
+    one, other = (asyncio.create_task(listener.run()) for listener in listeners)
+    await asyncio.sleep(0.3)
+    assert (first.calls, second.calls) == (1, 0)
+    one.cancel()
+    await asyncio.sleep(1.3)
+    assert second.calls == 1
+    other.cancel()
+
+
 RETRIED = """
 import azure.functions as func
 app = func.FunctionApp()
@@ -232,6 +249,6 @@ def test_a_timer_that_failed_runs_again_and_one_within_a_minute_is_not_monitored
     """
     host = starts(app=MINUTELY)
     until(lambda: int(host.ask("/api/calls").text) >= 3)
-    files = {file.name for file in (host.folder / "state" / "functions").iterdir()}
+    files = {file.name for file in (host.folder / "state" / "functions").glob("*.json")}
     assert files == {"seldom.json"}
     assert "the first one fails" in host.log.read_text()

@@ -63,7 +63,7 @@ def test_a_port_base_that_is_none_is_named(tmp_path: Path, text: str) -> None:
 
 def test_a_number_of_hosts_that_is_none_is_named(tmp_path: Path) -> None:
     ended = up(tmp_path, free_base(PORTS), HUB_HOSTS="many")
-    assert (ended.returncode, ended.stderr) == (1, "laptop cloud: HUB_HOSTS is 'many': 1 to 8 is expected\n")
+    assert (ended.returncode, ended.stderr) == (1, "laptop cloud: HUB_HOSTS is 'many': 0 to 8 is expected\n")
 
 
 def test_a_folder_in_use_is_named_with_the_cloud_that_uses_it(tmp_path: Path) -> None:
