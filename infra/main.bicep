@@ -77,6 +77,32 @@ param hashedKeys object = {}
 @description('Prices of a compute hour for budgets: {"cpu-cluster": {"amount": 0.5, "currency": "USD"}}.')
 param computePrices object = {}
 
+@description('Where people are told, as HUB_CHANNELS of docs/deploying.md: {"ops": {"kind": "teams", "url-setting": "HUB_OPS_URL"}}.')
+param channels object = {}
+
+@description('App settings that are kept in a key vault, and their names there: { HUB_OPS_URL: \'ops-url\' }. No value itself.')
+param vaultSettings object = {}
+
+@description('The key vault of these settings; needed where there are any.')
+param settingsVaultName string = ''
+param settingsVaultResourceGroup string = ''
+param settingsVaultSubscriptionId string = subscription().subscriptionId
+
+@description('The Log Analytics workspace that answers the queries of automations. Empty: the hub\'s own.')
+param logsWorkspaceName string = ''
+param logsWorkspaceResourceGroup string = resourceGroupName
+param logsWorkspaceSubscriptionId string = subscription().subscriptionId
+
+@description('The address under which people reach the hub. Empty: the app\'s own.')
+param publicUrl string = ''
+
+@description('What part of the events that open nothing gets spans of its own, from 0 to 1.')
+param telemetryEventShare string = '0.05'
+
+@description('Gigabytes of telemetry a day, after which Azure keeps no more until the next.')
+@minValue(1)
+param telemetryDailyGb int = 1
+
 @description('Addresses that alerts go to.')
 param alertEmails array = []
 
@@ -127,6 +153,7 @@ module monitoring 'modules/monitoring.bicep' = {
     tags: tags
     hubId: hubId
     appPrincipalId: identity.outputs.appPrincipalId
+    dailyQuotaGb: telemetryDailyGb
   }
 }
 
@@ -205,6 +232,23 @@ module registryAccess 'modules/registry-access.bicep' = if (!empty(registryName)
   }
 }
 
+module vaultAccess 'modules/vault-access.bicep' = if (!empty(vaultSettings)) {
+  scope: resourceGroup(settingsVaultSubscriptionId, settingsVaultResourceGroup)
+  params: {
+    vaultName: settingsVaultName
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module logsAccess 'modules/logs-access.bicep' = {
+  scope: resourceGroup(logsWorkspaceSubscriptionId, empty(logsWorkspaceName) ? resourceGroupName : logsWorkspaceResourceGroup)
+  params: {
+    logsName: empty(logsWorkspaceName) ? 'log-${hubId}' : logsWorkspaceName
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+  dependsOn: [monitoring]
+}
+
 module topic 'modules/topic.bicep' = {
   scope: group
   params: {
@@ -240,7 +284,12 @@ module app 'modules/app.bicep' = {
         HUB_DATA_ACCOUNT: landingName
         HUB_DATA_CONTAINER: dataContainer
         HUB_DATA_DATASTORE: dataDatastore
+        HUB_SUBSCRIPTIONS: landingSubscription == workspaceSubscription ? '' : landingSubscription
         HUB_TOPIC_ENDPOINT: topic.outputs.endpoint
+        HUB_PUBLIC_URL: publicUrl
+        HUB_CHANNELS: string(channels)
+        HUB_TELEMETRY_EVENTS: telemetryEventShare
+        HUB_LOGS_WORKSPACE: logsAccess.outputs.customerId
         HUB_KEYS: string(hashedKeys)
         HUB_COMPUTE_PRICES: string(computePrices)
         'HUB_ACCOUNT_${toUpper(landingName)}__blobServiceUri': 'https://${landingName}.blob.${blobSuffix}'
@@ -253,7 +302,12 @@ module app 'modules/app.bicep' = {
             'HUB_ACCOUNT_${toUpper(workspaceStorage)}__blobServiceUri': 'https://${workspaceStorage}.blob.${blobSuffix}'
             'HUB_ACCOUNT_${toUpper(workspaceStorage)}__credential': 'managedidentity'
             'HUB_ACCOUNT_${toUpper(workspaceStorage)}__clientId': identity.outputs.appClientId
-          }
+          },
+      toObject(
+        items(vaultSettings),
+        one => one.key,
+        one => '@Microsoft.KeyVault(VaultName=${settingsVaultName};SecretName=${one.value})'
+      )
     )
   }
   dependsOn: [hubStorage]

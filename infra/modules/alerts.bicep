@@ -16,22 +16,103 @@ var topics = [
   { name: 'landing', id: landingTopicId, kind: 'Microsoft.EventGrid/systemTopics' }
   { name: 'workspace', id: workspaceTopicId, kind: 'Microsoft.EventGrid/systemTopics' }
 ]
+// Each asks for what shared/telemetry/names.py lists; docs/operating.md has a runbook for each, under the same name.
 var searches = [
   {
     name: 'silent'
-    description: 'The sweep has not succeeded for 15 minutes: the app is down or cannot reach its storage.'
-    query: 'requests | where operation_Name == "sweep" and success == true'
+    description: 'The sweep has not ended well for 15 minutes: the app is down, or cannot reach its storage.'
+    query: 'customMetrics | where name == "hub.sweeps" and customDimensions.result == "done"'
+    aggregation: 'Count'
+    column: null
     operator: 'LessThan'
     threshold: 1
+    window: 'PT15M'
+    every: 'PT5M'
     severity: 1
   }
   {
+    name: 'probe'
+    description: 'No probe has come the whole way within 5 minutes for half an hour: events do not arrive, or late.'
+    query: 'customMetrics | where name == "hub.probe.latency" and valueMin < 300'
+    aggregation: 'Count'
+    column: null
+    operator: 'LessThan'
+    threshold: 1
+    window: 'PT30M'
+    every: 'PT5M'
+    severity: 1
+  }
+  {
+    name: 'late'
+    description: 'The oldest event in the queue has been waiting for more than 10 minutes, for 15 minutes on end.'
+    query: 'customMetrics | where name == "hub.queue.age" and customDimensions.queue == "hub-events"'
+    aggregation: 'Minimum'
+    column: 'value'
+    operator: 'GreaterThan'
+    threshold: 600
+    window: 'PT15M'
+    every: 'PT5M'
+    severity: 2
+  }
+  {
     name: 'failing'
-    description: 'More than 20 executions failed within 15 minutes.'
-    query: 'requests | where success == false and operation_Name in ("events_queue", "events_push", "work", "sweep")'
+    description: 'More than 20 executions of functions failed within 15 minutes.'
+    query: 'requests | where success == false and operation_Name in ("events_queue", "events_push", "work", "sweep", "notify")'
+    aggregation: 'Total'
+    column: 'itemCount'
     operator: 'GreaterThan'
     threshold: 20
+    window: 'PT15M'
+    every: 'PT5M'
     severity: 2
+  }
+  {
+    name: 'retrying'
+    description: 'More than 50 looks at steps had to be tried again within 15 minutes: Azure ML or storage is not well.'
+    query: 'customMetrics | where name == "hub.step.latency" and customDimensions.result == "retry"'
+    aggregation: 'Total'
+    column: 'valueCount'
+    operator: 'GreaterThan'
+    threshold: 50
+    window: 'PT15M'
+    every: 'PT5M'
+    severity: 3
+  }
+  {
+    name: 'letters'
+    description: 'The hub has kept a dead letter: an event or message that could not be delivered, read or worked on.'
+    query: 'customMetrics | where name == "hub.dead_letters"'
+    aggregation: 'Total'
+    column: 'value'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'PT15M'
+    every: 'PT5M'
+    severity: 2
+  }
+  {
+    name: 'held'
+    description: 'Something has been held, or has waited for an approval, at every moment of a day.'
+    query: 'customMetrics | where name == "hub.unfinished" and customDimensions.status in ("held", "waiting-approval") | summarize waiting = sum(value) by bin(timestamp, 1m)'
+    aggregation: 'Minimum'
+    column: 'waiting'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'P1D'
+    every: 'PT1H'
+    severity: 3
+  }
+  {
+    name: 'dropped'
+    description: 'Telemetry was dropped because its exporter did not keep up or could not send.'
+    query: 'customMetrics | where name == "hub.telemetry.dropped"'
+    aggregation: 'Total'
+    column: 'value'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'PT1H'
+    every: 'PT15M'
+    severity: 3
   }
 ]
 
@@ -63,15 +144,16 @@ resource searchAlerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
       description: search.description
       enabled: true
       severity: search.severity
-      evaluationFrequency: 'PT5M'
-      windowSize: 'PT15M'
+      evaluationFrequency: search.every
+      windowSize: search.window
       scopes: [insightsId]
       autoMitigate: true
       criteria: {
         allOf: [
           {
             query: search.query
-            timeAggregation: 'Count'
+            timeAggregation: search.aggregation
+            metricMeasureColumn: search.column
             operator: search.operator
             threshold: search.threshold
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
@@ -89,7 +171,7 @@ resource deadLettered 'Microsoft.Insights/metricAlerts@2018-03-01' = [
     location: 'global'
     tags: tags
     properties: {
-      description: 'Event Grid gave up on an event and put it into hub-dead-letters: see docs/deploying.md.'
+      description: 'Event Grid gave up on an event and put it into hub-dead-letters: see docs/operating.md.'
       enabled: true
       severity: 2
       evaluationFrequency: 'PT5M'

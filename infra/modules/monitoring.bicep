@@ -7,6 +7,10 @@ param appPrincipalId string
 @minValue(30)
 param retentionDays int = 30
 
+@description('Gigabytes a day, after which nothing more is kept until the next: the ceiling of what telemetry costs.')
+@minValue(1)
+param dailyQuotaGb int
+
 var roles = loadJsonContent('../roles.json')
 
 resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
@@ -17,6 +21,7 @@ resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
     sku: { name: 'PerGB2018' }
     retentionInDays: retentionDays
     features: { disableLocalAuth: true }
+    workspaceCapping: { dailyQuotaGb: dailyQuotaGb }
   }
 }
 

@@ -14,6 +14,13 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 from shared.telemetry.choice import Choice
 
 _OTLP: Final = "otlp_proto_http"
+_TALKS: Final = (
+    "STATSBEAT_DISABLED_ALL",
+    "SDKSTATS_DISABLED",
+    "CONTROLPLANE_DISABLED",
+    "OPENTELEMETRY_RESOURCE_METRIC_DISABLED",
+)
+"""What Microsoft's exporter would send of itself, and ask for elsewhere: all goes to Application Insights only."""
 
 
 class ExporterError(Exception):
@@ -41,8 +48,8 @@ def make(choice: Choice) -> Exporters:
 
 
 def _azure(choice: Choice) -> Exporters:
-    # The exporter would also report on itself, to Microsoft, and keep what it could not send on the instance's disk.
-    os.environ.setdefault("APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL", "true")
+    for part in _TALKS:
+        os.environ.setdefault(f"APPLICATIONINSIGHTS_{part}", "true")
     from azure.monitor.opentelemetry.exporter import (
         AzureMonitorLogExporter,
         AzureMonitorMetricExporter,

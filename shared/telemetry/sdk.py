@@ -107,6 +107,14 @@ class Sdk:
         if self._lines is not None:
             self._lines.force_flush(patience)
 
+    def close(self, seconds: float) -> None:
+        """Send what is left, within so many seconds, and stop; nothing may be handed on any more."""
+        self.flush(seconds)
+        self._traces.shutdown()
+        self._meters.shutdown(seconds * 1000)
+        if self._lines is not None:
+            self._lines.shutdown()
+
     def _span(self, record: Span) -> None:
         self._ids.place = record.place
         parent = Context()

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from shared.notify import channels
+from shared.telemetry.names import METRICS
 from tests.unit.infra.code import Code
 from tests.unit.infra.results import Resource
 from tests.unit.infra.scenarios import Scenario
@@ -25,6 +27,7 @@ _FORBIDDEN: Final = frozenset(
 _PLATFORM: Final = re.compile(
     r"APPLICATIONINSIGHTS_\w+|AzureWebJobsStorage__\w+|OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID|HUB_ACCOUNT_[A-Z0-9]+__\w+"
 )
+_VAULTED: Final = re.compile(r"@Microsoft\.KeyVault\(VaultName=[\w-]{3,24};SecretName=[\w-]{1,127}\)")
 _SERVICES: Final = ("blob", "queue", "table")
 
 
@@ -50,6 +53,8 @@ def agree(scenario: Scenario, code: Code, sample: Mapping[str, str]) -> Iterator
         yield f"container {code.sealed!r} of the audit's seals has no immutability policy"
     yield from _subscriptions(deployment.resources, code, queues, containers, settings)
     yield from _app_settings(settings, code, sample)
+    yield from _channels(settings)
+    yield from _sources(scenario, settings)
     yield from _app(scenario, code, containers)
     yield from _data(scenario, settings)
     yield from _queries(deployment.resources, code)
@@ -132,6 +137,8 @@ def _app_settings(settings: Mapping[str, Any], code: Code, sample: Mapping[str, 
             yield f"app setting {name} is not for Flex Consumption"
         elif name in code.connections | {"AzureWebJobsStorage"}:
             yield f"app setting {name} is a connection string: an identity is wanted"
+        elif isinstance(value, str) and _VAULTED.fullmatch(value) and name.startswith("HUB_"):
+            continue
         elif not _PLATFORM.fullmatch(name) and name.partition("__")[0] not in {*sample, *code.settings}:
             yield f"app setting {name} is known neither to the code nor to local.settings.sample.json"
         if not isinstance(value, str):
@@ -151,6 +158,29 @@ def _wanted(settings: Mapping[str, Any], code: Code, sample: Mapping[str, str]) 
             yield f"a trigger names %{name}%; no app setting gives it"
     for name in sorted(code.settings - set(sample)):
         yield f"the code reads setting {name}; local.settings.sample.json does not list it"
+
+
+def _channels(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The channels are read by the code that reads them in Azure; what they name must be there."""
+    try:
+        found = channels.read(settings["HUB_CHANNELS"], settings, settings["HUB_TOPIC_ENDPOINT"])
+    except ValueError as error:
+        yield f"app setting HUB_CHANNELS: {error}"
+        return
+    for channel in found.values():
+        if channel.problem:
+            yield f"channel {channel.name!r}: {channel.problem}"
+    if channels.EVENTS not in found:
+        yield "the hub's own events go nowhere: HUB_TOPIC_ENDPOINT is not set"
+
+
+def _sources(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Events of a system topic in another subscription are quarantined unless the hub knows that subscription."""
+    known = {settings["AZURE_SUBSCRIPTION_ID"], *settings.get("HUB_SUBSCRIPTIONS", "").split(",")}
+    for one in scenario.deployment.of("Microsoft.EventGrid/systemTopics/eventSubscriptions"):
+        subscription = one.id.partition("/subscriptions/")[2].partition("/")[0]
+        if subscription not in known:
+            yield f"{one.name} sends from subscription {subscription}, which HUB_SUBSCRIPTIONS does not name"
 
 
 def _app(scenario: Scenario, code: Code, containers: frozenset[str]) -> Iterator[str]:
@@ -207,6 +237,14 @@ def _queries(resources: list[Resource], code: Code) -> Iterator[str]:
         for name in names:
             if name not in code.functions:
                 yield f"{one.file}:{one.line}: a query asks for {name!r}: there is no such function"
+        for query in text.split("customMetrics | where name == ")[1:]:
+            name = re.split(r"[\"']", query)[1]
+            if name not in METRICS:
+                yield f"{one.file}:{one.line}: a query asks for metric {name!r}, which the hub does not tell"
+                continue
+            for attribute in re.findall(r"customDimensions\.(\w+)", "|".join(query.split("|")[:2])):
+                if attribute not in METRICS[name].attributes:
+                    yield f"{one.file}:{one.line}: metric {name!r} is not told by {attribute!r}"
 
 
 def sample_of(text: str) -> dict[str, str]:

@@ -58,6 +58,7 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
     "any": (1, 1, lambda value: value),
     "empty": (1, 1, _empty),
     "flatten": (1, 1, _flatten),
+    "items": (1, 1, lambda value: [{"key": key, "value": value[key]} for key in sorted(value)]),
     "guid": (1, 15, _guid),
     "length": (1, 1, len),
     "string": (1, 1, _string),
@@ -69,8 +70,8 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
 }
 """Name → fewest arguments, most arguments, and what it does."""
 
-LAMBDAS: Final = frozenset({"filter", "map"})
-"""Functions whose second argument is a lambda; `deployment` runs them."""
+LAMBDAS: Final = frozenset({"filter", "map", "toObject"})
+"""Functions whose arguments after the first are lambdas; `deployment` runs them."""
 
 PLACES: Final[dict[str, tuple[int, int]]] = {
     "environment": (0, 0),
@@ -84,6 +85,7 @@ PLACES: Final[dict[str, tuple[int, int]]] = {
     "subscription": (0, 1),
     "subscriptionResourceId": (2, 15),
     "tenant": (0, 0),
+    "toObject": (3, 3),
 }
 """Functions that need to know where they stand: their fewest and most arguments. `deployment` runs them."""
 

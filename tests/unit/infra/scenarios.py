@@ -29,6 +29,13 @@ OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "authClientId": _APPLICATION,
         "hashedKeys": {"ci": {"hash": "0" * 64, "roles": ["publisher"]}},
         "alertEmails": ["ops@example.com"],
+        "channels": {"ops": {"kind": "teams", "url-setting": "HUB_OPS_URL", "routes": [{"on": ["failed"]}]}},
+        "vaultSettings": {"HUB_OPS_URL": "ops-url", "HUB_SECRET_ERP": "erp-key"},
+        "settingsVaultName": "kv-ops",
+        "settingsVaultResourceGroup": "rg-ops",
+        "publicUrl": "https://hub.example.com",
+        "logsWorkspaceName": "log-ml-prod",
+        "logsWorkspaceResourceGroup": "rg-ml-prod",
     },
 }
 

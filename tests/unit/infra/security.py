@@ -16,6 +16,7 @@ _SECRET: Final = re.compile(
     r"DefaultEndpointsProtocol|password\s*:\s*'",
     re.IGNORECASE,
 )
+SET: Final = "anything"
 _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
     _STORAGE: {
         "allowSharedKeyAccess": False,
@@ -27,7 +28,10 @@ _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
     f"{_STORAGE}/blobServices/containers": {"publicAccess": "None"},
     "Microsoft.EventGrid/topics": {"disableLocalAuth": True, "minimumTlsVersionAllowed": "1.2"},
     "Microsoft.Insights/components": {"DisableLocalAuth": True},
-    "Microsoft.OperationalInsights/workspaces": {"features.disableLocalAuth": True},
+    "Microsoft.OperationalInsights/workspaces": {
+        "features.disableLocalAuth": True,
+        "workspaceCapping.dailyQuotaGb": SET,
+    },
     "Microsoft.Web/sites": {"httpsOnly": True, "siteConfig.minTlsVersion": "1.2"},
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies": {"allow": False},
     "Microsoft.KeyVault/vaults": {"enableRbacAuthorization": True, "enablePurgeProtection": True},
@@ -47,7 +51,7 @@ def safe(scenario: Scenario) -> Iterator[str]:
             value: Any = one.body["properties"]
             for part in path.split("."):
                 value = value.get(part) if isinstance(value, Mapping) else None
-            if value != wanted:
+            if value != wanted and not (wanted is SET and value):
                 yield f"{one.file}:{one.line}: {one.type} {path} is {value!r}, {wanted!r} is wanted"
         text = json.dumps(one.body)
         if found := _SECRET.search(text):
@@ -154,6 +158,10 @@ def _expected(scenario: Scenario) -> set[Grant]:
     if given.get("registryName"):
         registry = f"Microsoft.MachineLearningServices/registries/{given['registryName']}"
         expected.add(("app", "AzureML Registry User", registry))
+    logs = given.get("logsWorkspaceName") or f"log-{given.get('hubId', 'hub')}"
+    expected.add(("app", "Log Analytics Reader", f"Microsoft.OperationalInsights/workspaces/{logs}"))
+    if given.get("vaultSettings"):
+        expected.add(("app", "Key Vault Secrets User", f"Microsoft.KeyVault/vaults/{given['settingsVaultName']}"))
     if given.get("computePrincipalIds"):
         expected.add(("compute", "Storage Blob Data Reader", landing))
         expected.add(("compute", "Storage Blob Data Contributor", f"{landing}/blobServices/default/containers/scored"))

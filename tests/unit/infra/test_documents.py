@@ -1,13 +1,16 @@
 """The pages on deploying and security tell the truth: settings, parameters, roles, alerts, and tests that exist."""
 
+import json
 import re
 
+from shared.telemetry.names import METRICS
 from tests.unit.infra.bicep import parse
 from tests.unit.infra.contract import sample_of
 from tests.unit.infra.scenarios import INFRA, ROOT, scenarios
 from tests.unit.infra.security import grants
 
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
 
 
@@ -40,8 +43,27 @@ def test_every_alert_is_explained() -> None:
         for one in scenario.deployment.of(f"Microsoft.Insights/{kind}")
         if one.name.startswith("alert-hub-")
     }
-    explained = set(re.findall(r"^\| ([\w-]+) \| ", DEPLOYING.partition("## Alerts")[2], re.MULTILINE)) - {"alert"}
+    explained = set(re.findall(r"^### ([\w-]+)$", OPERATING.partition("## Runbooks")[2], re.MULTILINE))
     assert {re.sub(r"^(dead-letters)-.*", r"\1", name) for name in deployed} == explained
+
+
+def test_every_metric_is_explained_as_it_is() -> None:
+    rows = [line.split("|")[1:4] for line in OPERATING.splitlines() if line.startswith("| `hub.")]
+    kinds = {"counter": "counter", "seconds": "histogram", "gauge": "gauge"}
+    written = {
+        name: (kinds[kind.strip()], tuple(filter(None, attributes.strip().split(", "))))
+        for names, kind, attributes in rows
+        for name in re.findall(r"`([\w.]+)`", names)
+    }
+    assert written == {name: (metric.kind, metric.attributes) for name, metric in METRICS.items()}
+
+
+def test_the_host_keeps_no_more_than_the_page_says() -> None:
+    logging = json.loads((ROOT / "host.json").read_text())["logging"]
+    assert logging["logLevel"] == {"default": "Warning", "Host.Results": "Error", "Host.Aggregator": "Warning"}
+    sampling = logging["applicationInsights"]["samplingSettings"]
+    assert (sampling["isEnabled"], sampling["maxTelemetryItemsPerSecond"]) == (True, 5)
+    assert "telemetryMode" not in json.loads((ROOT / "host.json").read_text())
 
 
 def test_every_test_that_the_threat_model_names_exists() -> None:

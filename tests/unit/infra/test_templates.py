@@ -190,9 +190,51 @@ MISTAKES = {
     ),
     "an alert on a function that is none": (
         "modules/alerts.bicep",
-        'operation_Name == "sweep"',
-        'operation_Name == "sweeper"',
+        '"events_push", "work", "sweep"',
+        '"events_push", "work", "sweeper"',
         "a query asks for 'sweeper': there is no such function",
+    ),
+    "an alert on a metric that is none": (
+        "modules/alerts.bicep",
+        'name == "hub.sweeps"',
+        'name == "hub.sweep"',
+        "a query asks for metric 'hub.sweep', which the hub does not tell",
+    ),
+    "a workbook by what a metric is not told by": (
+        "workbook.json",
+        "tostring(customDimensions.queue)",
+        "tostring(customDimensions.name)",
+        "is not told by 'name'",
+    ),
+    "a channel whose address no setting holds": (
+        "main.bicep",
+        "one => one.key,",
+        "one => '${one.key}_OLD',",
+        "setting HUB_OPS_URL, which it names, is not there",
+    ),
+    "a landing account of a subscription that the hub does not know": (
+        "main.bicep",
+        "landingSubscription == workspaceSubscription ? '' : landingSubscription",
+        "''",
+        "which HUB_SUBSCRIPTIONS does not name",
+    ),
+    "the hub's own events published nowhere": (
+        "main.bicep",
+        "HUB_TOPIC_ENDPOINT: topic.outputs.endpoint",
+        "HUB_TOPIC_ENDPOINT: ''",
+        "the hub's own events go nowhere",
+    ),
+    "a vault that the app may not read": (
+        "modules/vault-access.bicep",
+        "principalId: appPrincipalId",
+        "principalId: vaultName",
+        "app has no role 'Key Vault Secrets User'",
+    ),
+    "telemetry without a ceiling": (
+        "modules/monitoring.bicep",
+        "workspaceCapping: { dailyQuotaGb: dailyQuotaGb }",
+        "workspaceCapping: { quotaNextResetTime: string(dailyQuotaGb) }",
+        "workspaceCapping.dailyQuotaGb is None",
     ),
     "a workbook on a function that is none": (
         "workbook.json",

@@ -135,7 +135,9 @@ class Values:
         name, nodes = node.args
         arguments = [self.value(one, scope) for one in nodes]
         if name in LAMBDAS:
-            values, function = arguments
+            values, function, *more = arguments
+            if name == "toObject":
+                return {str(function(item)): more[0](item) for item in values}
             return [function(item) for item in values] if name == "map" else [one for one in values if function(one)]
         if name in FUNCTIONS:
             try:
