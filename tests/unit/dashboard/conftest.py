@@ -1,9 +1,7 @@
 """A hub in memory, and a browser's requests to its page."""
 
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +13,7 @@ import pytest
 
 from shared.azureml.protocol import MonitorRun
 from shared.dashboard.web import respond
-
-_FILE = Path(__file__).parent.parent / "api" / "desk.py"
-_spec = importlib.util.spec_from_file_location("dashboard_desk", _FILE)
-assert _spec is not None
-assert _spec.loader is not None
-_desk = importlib.util.module_from_spec(_spec)
-sys.modules["dashboard_desk"] = _desk
-_spec.loader.exec_module(_desk)
+from tests.unit.api import desk as _desk
 
 
 class Page:

@@ -1,8 +1,6 @@
 """A hub in memory whose messages are read by the test, and receivers on this machine."""
 
-import importlib.util
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-_FILE = Path(__file__).parent.parent / "api" / "desk.py"
-_spec = importlib.util.spec_from_file_location("notify_desk", _FILE)
-assert _spec is not None
-assert _spec.loader is not None
-_desk = importlib.util.module_from_spec(_spec)
-sys.modules["notify_desk"] = _desk
-_spec.loader.exec_module(_desk)
+from tests.unit.api import desk as _desk
 
 SECRET = "a key that both sides know"
 RULE = _desk.world.AUTOMATION + "notify: {on: [failed, held, waiting-approval, succeeded], to: [ops]}\n"

@@ -220,3 +220,23 @@ def test_settings_show_no_secret(desk_of: Any, receiver: Any, secret: str) -> No
     assert receiver.url not in text
     assert "an other key" not in text
     assert "k3y" not in text
+
+
+async def test_a_channel_on_this_machine_needs_the_setting(desk_of: Any, receiver: Any) -> None:
+    desk = desk_of(receiver.url, HUB_LOOPBACK_WEBHOOKS="")
+    await desk.train()
+    await desk.finish()
+    await desk.mail(600)
+    assert receiver.got == []
+    (letter,) = (await desk.ask("dead_letters")).json["items"]
+    assert "https" in letter["reason"]
+
+
+@pytest.mark.parametrize("url", ["https://169.254.169.254/x", "https://10.1.2.3/x", "https://[fd00::1]/x"])
+async def test_a_channel_never_leads_inside(desk_of: Any, receiver: Any, url: str) -> None:
+    desk = desk_of(url)
+    await desk.train()
+    await desk.finish()
+    await desk.mail(600)
+    (letter,) = (await desk.ask("dead_letters")).json["items"]
+    assert "internal address" in letter["reason"]
