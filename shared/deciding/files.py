@@ -12,10 +12,15 @@ def newest_contents(files: Iterable[File]) -> tuple[File, ...]:
     has none (it was found by a listing), the service's time decides between all of them, then the etag: so the answer
     never depends on the order in which they came.
     """
-    paths: dict[tuple[str, str, str], list[File]] = {}
+    first: dict[tuple[str, str, str], File] = {}
+    more: dict[tuple[str, str, str], list[File]] = {}
     for file in files:
-        paths.setdefault(file.place, []).append(file)
-    return tuple(_newest(paths[key]) for key in sorted(paths))
+        place = file.place
+        if (known := first.setdefault(place, file)) is not file:
+            more.setdefault(place, [known]).append(file)
+    for place, several in more.items():
+        first[place] = _newest(several)
+    return tuple(first[place] for place in sorted(first))
 
 
 def _newest(files: Sequence[File]) -> File:
