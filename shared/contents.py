@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from shared.automations.loading import Loaded, content_hash, read_frozen
-from shared.ledger.protocol import AlreadyExistsError, Blobs
+from shared.ledger.protocol import AlreadyExistsError, Blobs, NotFoundError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MOST_LOADED = 256
@@ -20,8 +20,9 @@ _MOST_LOADED = 256
 class Contents:
     """Keeps frozen contents in the ledger's blobs, and unpacks them into a folder of this process."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, commit: str = "") -> None:
         self._blobs = blobs
+        self._commit = commit
         self._kept: set[str] = set()
         self._loaded: dict[str, Loaded] = {}
         self._folder: Path | None = None
@@ -32,6 +33,9 @@ class Contents:
         if loaded.content not in self._kept:
             with contextlib.suppress(AlreadyExistsError):
                 await self._blobs.put(_name(loaded.content), pack(loaded.files), absent=True)
+            if self._commit:
+                with contextlib.suppress(AlreadyExistsError):
+                    await self._blobs.put(_commit_name(loaded.content), self._commit.encode(), absent=True)
             self._kept.add(loaded.content)
         return loaded.content
 
@@ -60,6 +64,18 @@ class Contents:
 
 def _name(content: str) -> str:
     return f"contents/{content}.zip"
+
+
+def _commit_name(content: str) -> str:
+    return f"contents/{content}.commit"
+
+
+async def commit_of(blobs: Blobs, content: str) -> str:
+    """Give the commit that a content was first seen in, "" where no commit was known."""
+    try:
+        return (await blobs.get(_commit_name(content))).decode()
+    except NotFoundError:
+        return ""
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

@@ -24,6 +24,7 @@ import pathspec
 if __package__ in {None, ""}:  # run as a file: its folder's parent is the project
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from shared.revision import PACKAGED, commit_of
 from tools.sbom import bill_of_materials, licence_problems
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -99,6 +100,8 @@ def stage(root: Path, folder: Path, python: str) -> str:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target)
+    if commit := commit_of(root):
+        (folder / PACKAGED.relative_to(ROOT)).write_text(f"{commit}\n")
     libraries = folder / LIBRARIES
     libraries.mkdir(parents=True)
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")

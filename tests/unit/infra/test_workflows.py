@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from shared.revision import PACKAGED
 from tests.unit.infra.scenarios import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -53,6 +54,10 @@ def test_the_hosted_workflow_asks_what_cannot_be_asked_here() -> None:
 
 def test_azd_deploys_this_app() -> None:
     project = _read(ROOT / "azure.yaml")
-    assert project["services"] == {"hub": {"project": ".", "language": "py", "host": "function"}}
+    (service,) = project["services"].values()
+    hooks = service.pop("hooks")
+    assert service == {"project": ".", "language": "py", "host": "function"}
+    for system in ("posix", "windows"):
+        assert hooks["prepackage"][system]["run"] == f"git rev-parse HEAD > {PACKAGED.relative_to(ROOT)}"
     assert (ROOT / project["infra"]["path"] / f"{project['infra']['module']}.bicep").is_file()
     assert (ROOT / project["services"]["hub"]["project"] / "function_app.py").is_file()
