@@ -54,6 +54,7 @@ from shared.notify.approvals import Approvals
 from shared.notify.notifier import Notifier
 from shared.notify.sending import Sender
 from shared.notify.steps import Telling
+from shared.revision import commit_of
 from shared.rulebook import Rulebook
 from shared.settings import Connection, Settings
 from shared.sweep import Sweep
@@ -128,7 +129,7 @@ def wire(
     """
     work, intake_queue = store.queue(settings.work_queue), store.queue(settings.events_queue)
     activities, collections = Activities(store, work), Collections(store, work)
-    contents, letters = Contents(store.blobs), DeadLetters(store)
+    contents, letters = Contents(store.blobs, commit_of(settings.root)), DeadLetters(store)
     journal = journal or Journal(store)
     rulebook = Rulebook(
         catalogue or Rulebook.read(settings.automations, settings.root),
