@@ -35,6 +35,7 @@ def azure(cloud: Cloud) -> dict[str, str]:
         "AZUREML_WORKSPACE_NAME": WORKSPACE,
         "MLFLOW_TRACKING_URI": cloud.mlflow_tracking_uri,
         "ARM_CLOUD_METADATA_URL": metadata,
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"https://127.0.0.1:{cloud.azureml_tls_port}/",
         "REQUESTS_CA_BUNDLE": str(cloud.ca_bundle),
         "IDENTITY_ENDPOINT": f"http://127.0.0.1:{cloud.azureml_port}/msi/token",
         "IDENTITY_HEADER": cloud.keys["identity"],

@@ -161,8 +161,8 @@ class Neighbours:
         if not found:
             raise not_found(f"Model container '{call.name}'")
         properties = {"isArchived": False, "tags": {}, "properties": {}, "latestVersion": found[0]["name"]}
-        identity = f"{_GROUP}/registries/{REGISTRY}/models/{call.name}"
-        return reply(resource(identity, "models", {**properties, "nextVersion": "1"}, found[0]["systemData"]))
+        uri = f"azureml://registries/{REGISTRY}/models/{call.name}"
+        return reply(resource(uri, "models", {**properties, "nextVersion": "1"}, found[0]["systemData"]))
 
     async def _versions(self, call: Call) -> web.Response:
         top = call.query.get("$top", "")
@@ -188,9 +188,8 @@ class Neighbours:
 
         async def copy() -> None:
             uri = f"azureml://registries/{REGISTRY}/models/{name}/versions/{version}"
-            identity = f"{_GROUP}/registries/{REGISTRY}/models/{name}/versions/{version}"
             properties = {**model["properties"], "modelUri": uri, "stage": None}
-            self._state.put("registry/models", version, resource(identity, "models/versions", properties), name)
+            self._state.put("registry/models", version, resource(uri, "models/versions", properties), name)
 
         headers = self._operations.begin(call, "registry", f"registries/{name}/{version}", copy)
         done = f"{self._base}/registrymanagement/v1.0/imported/{name}/{version}"
