@@ -88,8 +88,8 @@ async def _anywhere(hub: Hub, trigger: BlobCreated) -> AsyncIterator[File]:
 
 async def _files(hub: Hub, account: str, trigger: BlobCreated) -> AsyncIterator[File]:
     patterns = [PathPattern.parse(trigger.path)]
-    if trigger.collect and trigger.collect.until and trigger.collect.until.marker:
-        patterns.append(PathPattern.parse(trigger.collect.until.marker))
+    if trigger.collect and trigger.collect.until:
+        patterns.append(PathPattern.parse(trigger.collect.until.pattern))
     for prefix in sorted({pattern.literal_prefix for pattern in patterns}):
         async for file in hub.data.files(account, trigger.container, prefix):
             if any(pattern.match(file.path) is not None for pattern in patterns):

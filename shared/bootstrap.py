@@ -141,7 +141,7 @@ def wire(
     )
     triggers = Triggers(Marks(store), rulebook)
     probes = Probes(store, data, settings.data_account, settings.data_container)
-    intake = Intake(journal, collections, activities, rulebook, letters, triggers, probes, settings.hub_id, clock)
+    intake = Intake(journal, collections, activities, rulebook, letters, triggers, probes, data, settings.hub_id, clock)
     context = Context(settings, store, data, azureml, contents)
 
     async def announce(model: str, version: str, tags: dict[str, str], now: datetime) -> None:

@@ -264,6 +264,7 @@ def _rule(collect: Collect) -> Rule:
 
 def variables(activity: Activity, members: tuple[File, ...]) -> dict[str, Any]:
     """Give what expressions of an activity see."""
+        manifest=bool(collect.until and collect.until.manifest),
     event = activity.cause.event or {"type": "blob-created" if activity.cause.kind == "events" else "manual"}
     files = [
         {"account": f.account, "container": f.container, "path": f.path, "etag": f.etag, "size": f.size}

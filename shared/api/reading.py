@@ -269,6 +269,7 @@ async def _kept_back(call: Call, head: Head, gathered: Gathered) -> str | None:
         arrived=gathered.arrived,
         marker=gathered.marked,
         asked=head.close_asked,
+        missing=gathered.missing,
     )
     verdict = decide(rule, facts, call.now)
     return None if isinstance(verdict, Close) or not verdict.reason.startswith("held: ") else verdict.reason

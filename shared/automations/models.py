@@ -35,9 +35,26 @@ from shared.automations.values import Duration, Size
 
 
 class Until(Model):
-    """What says that a burst is whole."""
+    """What says that a burst is whole: exactly one key."""
 
-    marker: Pattern = Field(description="Path of a blob that is written last; captures of `path` may stand in it.")
+    marker: Pattern | None = Field(
+        default=None, description="Path of a blob that is written last; captures of `path` may stand in it."
+    )
+    manifest: Pattern | None = Field(
+        default=None,
+        description="Path of a JSON list of the files, with sizes and etags where they are to be compared; all must "
+        "be there. Captures of `path` may stand in it.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        exactly_one(self, "until has exactly one key")
+        return self
+
+    @property
+    def pattern(self) -> str:
+        """The path of whichever is given."""
+        return self.marker or self.manifest or ""
 
 
 class Collect(Model):
@@ -79,11 +96,12 @@ class BlobCreated(Model):
             if unknown := set(self.collect.by) - known:
                 raise ValueError(f"collect.by names {sorted(unknown)}, which `path` does not capture")
             if self.collect.until:
-                marker = PathPattern.parse(self.collect.until.marker).captures
+                what = "marker" if self.collect.until.marker else "manifest"
+                marker = PathPattern.parse(self.collect.until.pattern).captures
                 if strange := marker - known:
-                    raise ValueError(f"the marker has captures {sorted(strange)}, which `path` does not have")
+                    raise ValueError(f"the {what} has captures {sorted(strange)}, which `path` does not have")
                 if missing := set(self.collect.by) - marker:
-                    raise ValueError(f"the marker lacks {sorted(missing)}, by which files are gathered")
+                    raise ValueError(f"the {what} lacks {sorted(missing)}, by which files are gathered")
         return self
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from shared.deciding.manifests import told
+
 SETTLE: Final = timedelta(seconds=3)
 """How long after the marker the list stays open for events that overtake each other on their way (Event Grid has no
 order; the marker's event may come before that of a file written earlier)."""
@@ -16,13 +18,16 @@ host hides them for 10 minutes. Traffic so dense that there is always one makes 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a trigger collects. `marker`: the burst is whole only when its marker came."""
+    """How a trigger collects. `marker`: the burst is whole only when its marker came; `manifest`: its marker is a list
+    of files, and all of them must have come.
+    """
 
     quiet: timedelta
     max_wait: timedelta
     max_files: int | None = None
     max_bytes: int | None = None
     marker: bool = False
+    manifest: bool = False
     if_incomplete: Literal["hold", "run", "fail"] = "hold"
 
 
@@ -30,6 +35,7 @@ class Rule:
 class Facts:
     """What is known of the present generation.
 
+    `missing`: what the manifest lists and is not there as listed.
     `oldest_waiting`: when the oldest visible intake message was queued; `in_work`: how many messages cannot be seen.
     """
 
@@ -41,11 +47,12 @@ class Facts:
     oldest_waiting: datetime | None = None
     in_work: int = 0
     asked: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Freeze the list now. With `incomplete` the marker never came: the activity opens only to fail."""
+    """Freeze the list now. With `incomplete` what should say that it is whole never did: the activity only fails."""
 
     reason: str
     incomplete: bool = False
@@ -63,10 +70,11 @@ def decide(rule: Rule, facts: Facts, now: datetime) -> Close | Wait:
     """Decide whether a collection closes.
 
     1. A person asked, or most files or bytes are there: now.
-    2. The longest wait is over: now; where a marker is expected and missing, as `if-incomplete` says.
-    3. The marker is there and has settled, no older intake message waits and none is in work: now.
-    4. No marker is expected, nothing arrived for the quiet period, no older message waits and none is in work: now.
-    5. Otherwise look again at the earliest time at which that can change.
+    2. The longest wait is over: now; where its marker, or a file of its manifest, is missing: as `if-incomplete` says.
+    3. A manifest is there, and all that it lists: now.
+    4. The marker is there and has settled, no older intake message waits and none is in work: now.
+    5. No marker is expected, nothing arrived for the quiet period, no older message waits and none is in work: now.
+    6. Otherwise look again at the earliest time at which that can change.
     """
     if facts.asked:
         return Close(facts.asked)
@@ -75,8 +83,10 @@ def decide(rule: Rule, facts: Facts, now: datetime) -> Close | Wait:
     if rule.max_bytes is not None and facts.size >= rule.max_bytes:
         return Close(f"{facts.size} bytes reached max-bytes {rule.max_bytes}")
     overdue = now - facts.opened >= rule.max_wait
-    if rule.marker and facts.marker is None:
-        return _without_marker(rule, facts, now, overdue=overdue)
+    if rule.marker and (facts.marker is None or facts.missing):
+        return _not_whole(rule, facts, now, overdue=overdue)
+    if rule.manifest:
+        return Close("all that its manifest lists came")
     if overdue:
         return Close(f"longest wait of {_text(rule.max_wait)} is over")
     whole_at = facts.marker + SETTLE if rule.marker and facts.marker else facts.arrived + rule.quiet
@@ -92,12 +102,15 @@ def decide(rule: Rule, facts: Facts, now: datetime) -> Close | Wait:
     return Close("marker came" if rule.marker else f"quiet for {_text(rule.quiet)}")
 
 
-def _without_marker(rule: Rule, facts: Facts, now: datetime, *, overdue: bool) -> Close | Wait:
+def _not_whole(rule: Rule, facts: Facts, now: datetime, *, overdue: bool) -> Close | Wait:
+    what = "manifest" if rule.manifest else "marker"
+    lacks = f"its {what} has not come" if facts.marker is None else f"its manifest lacks {told(facts.missing)}"
     if not overdue:
-        return Wait(facts.opened + rule.max_wait, "its marker has not come")
-    reason = f"its marker did not come within {_text(rule.max_wait)}"
+        return Wait(facts.opened + rule.max_wait, lacks)
+    reason = f"{lacks.replace(' has not come', ' did not come')} within {_text(rule.max_wait)}"
     if rule.if_incomplete == "hold":
-        return Wait(now + timedelta(hours=1), f"held: {reason}; close it by hand, or the marker closes it")
+        comes = "the rest" if facts.missing else f"the {what}"
+        return Wait(now + timedelta(hours=1), f"held: {reason}; close it by hand, or {comes} closes it")
     return Close(reason, incomplete=rule.if_incomplete == "fail")
 
 

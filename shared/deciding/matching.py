@@ -234,7 +234,7 @@ def _entry(automation: Automation, index: int, trigger: BlobCreated) -> _Files:
         trigger,
         automation.own_outputs,
         PathPattern.parse(trigger.path),
-        PathPattern.parse(until.marker) if until else None,
+        PathPattern.parse(until.pattern) if until else None,
     )
 
 

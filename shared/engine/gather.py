@@ -99,6 +99,7 @@ class Gatherer:
         )
         return decide(rule, facts, now)
 
+            missing=gathered.missing,
     async def _finish(self, name: str, head: Head, etag: str, rule: Rule) -> None:
         files = await self._collections.freeze(name, head)
         if files.count:

@@ -15,10 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.automations.models import Automation
-from shared.deciding import breaches
+from shared.automations.models import Automation, Collect
+from shared.data import Data
+from shared.deciding import breaches, manifests
 from shared.deciding.collecting import SETTLE
+from shared.deciding.manifests import Manifest
 from shared.deciding.matching import Decision, Match
+from shared.engine.outcomes import PermanentError
 from shared.events.identity import claim
 from shared.events.model import BlobCreated, Broken, Event, Other, RunCompleted, RunStatusChanged
 from shared.events.parsing import parse, parse_one
@@ -68,6 +71,7 @@ class Intake:
         letters: DeadLetters,
         triggers: Triggers,
         probes: Probes,
+        data: Data,
         hub_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -78,6 +82,7 @@ class Intake:
         self._letters = letters
         self._triggers = triggers
         self._probes = probes
+        self._data = data
         self._hub_id = hub_id
         self._clock = clock
         self._soon: dict[str, datetime] = {}
@@ -144,11 +149,16 @@ class Intake:
 
     async def sweep(self, now: datetime) -> int:
         """Decide what a crash has left undecided; give how many parts that were."""
-        parts = await self._journal.stale(now)
-        for part in parts:
+        count = 0
+        for part in await self._journal.stale(now):
             logger.warning("part %s of %d events was left undecided: deciding it", part.key, len(part.events))
-            await self._decide(part)
-        return len(parts)
+            try:
+                await self._decide(part)
+            except Exception:
+                logger.exception("part %s cannot be decided now; the others are", part.key)
+            else:
+                count += 1
+        return count
 
     def _acts(self, item: _Item) -> bool:
         return bool(item.decision.matches) or item.decision.probe or self._woken(item.event) is not None
@@ -229,12 +239,14 @@ class Intake:
                 arrived=part.received,
                 files=tuple(_file(item) for item, match in portion if match.role == "file"),
                 markers=tuple(_file(item) for item, match in portion if match.role == "marker"),
+                manifests=await self._manifests(blob.collect, portion),
             )
             part_name = f"{part.key.replace(':', '-')}-{start}"
             generation = await self._collections.put(collection, member, part_name, wanted, part.received, first_look)
             if member.markers:
                 await self._collections.wake(collection, generation, SETTLE)
-        if blob.collect.max_files or blob.collect.max_bytes:
+        by_size = blob.collect.max_files or blob.collect.max_bytes
+        if by_size or (blob.collect.until and blob.collect.until.manifest):
             await self._look_soon(collection)
         return [
             (
@@ -248,6 +260,19 @@ class Intake:
             )
             for item, match in members
         ]
+
+    async def _manifests(self, collect: Collect, portion: Sequence[tuple[_Item, Match]]) -> dict[str, Manifest]:
+        """Read those of a delivery's blobs that are manifests. Raises TransientError where storage does not answer."""
+        found: dict[str, Manifest] = {}
+        if collect.until is None or collect.until.manifest is None:
+            return found
+        for file in (_file(item) for item, match in portion if match.role == "marker"):
+            try:
+                content = await self._data.read(file.account, file.container, file.path, limit=manifests.MAX_BYTES)
+                found[file.claim] = manifests.read(content, file.path)
+            except (PermanentError, manifests.ManifestError) as error:
+                found[file.claim] = Manifest(path=file.path, problem=str(error))
+        return found
 
     async def _look_soon(self, collection: str) -> None:
         """Have a collection looked at that closes at so many files or bytes; one look a second is enough."""

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from shared.deciding.files import newest_contents
+from shared.deciding.manifests import Manifest, Present, missing
 from shared.ledger.activities import MAX_DELAY
 from shared.ledger.cells import pack, unpack
 from shared.ledger.protocol import (
@@ -47,6 +48,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     arrived: datetime
     files: tuple[File, ...] = ()
     markers: tuple[File, ...] = ()
+    manifests: dict[str, Manifest] = {}
+    """What those markers list that are manifests, by claim."""
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,14 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     arrived: datetime | None = None
     marked: datetime | None = None
     """When the last marker arrived."""
+    manifests: tuple[Manifest, ...] = ()
+    """What the newest content of each manifest lists."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the manifests list and is not there as listed."""
+        present = (Present(file.path, file.size, file.etag) for file in self.files)
+        return missing(self.manifests, present) if self.manifests else ()
 
     @property
     def size(self) -> int:
@@ -148,9 +159,12 @@ class Collections:
         ]
         if not members:
             return Gathered()
+        markers = newest_contents(file for member in members for file in member.markers)
+        manifests = {claim: one for member in members for claim, one in member.manifests.items()}
         return Gathered(
             files=newest_contents(file for member in members for file in member.files),
-            markers=newest_contents(file for member in members for file in member.markers),
+            markers=markers,
+            manifests=tuple(manifests[file.claim] for file in markers if file.claim in manifests),
             first=min(member.arrived for member in members),
             arrived=max(member.arrived for member in members),
             marked=max((member.arrived for member in members if member.markers), default=None),

@@ -142,6 +142,7 @@ async def _open(world: World) -> list[CollectionTold]:
             arrived=gathered.arrived or head[0].opened,
             marker=gathered.marked,
             asked=head[0].close_asked,
+            missing=gathered.missing,
         )
         verdict = decide(await world.hub.rulebook.rule(head[0]), facts, world.now)
         found.append(

@@ -107,9 +107,10 @@ def place_conditions(
         Condition(what="container", holds=container == trigger.container, expected=trigger.container, seen=container)
     )
     pattern = PathPattern.parse(trigger.path)
-    marker = trigger.collect.until.marker if trigger.collect and trigger.collect.until else ""
-    if marker and PathPattern.parse(marker).match(path) is not None:
-        found.append(Condition(what="path", holds=True, expected=marker, seen=path, reason="it is the marker"))
+    until = trigger.collect.until if trigger.collect else None
+    if until and PathPattern.parse(until.pattern).match(path) is not None:
+        reason = f"it is the {'marker' if until.marker else 'manifest'}"
+        found.append(Condition(what="path", holds=True, expected=until.pattern, seen=path, reason=reason))
         return found
     captures = pattern.match(path)
     reason = difference(trigger.path, path) if captures is None else _captured(captures)

@@ -171,6 +171,7 @@ class Explainer:
                 arrived=gathered.arrived,
                 marker=gathered.marked,
                 asked=head.close_asked,
+                missing=gathered.missing,
             )
             verdict = decide(rule, facts, self._hub.clock())
             waits = f"it closes: {verdict.reason}" if isinstance(verdict, Close) else verdict.reason
