@@ -258,13 +258,13 @@ def _rule(collect: Collect) -> Rule:
         max_files=collect.max_files,
         max_bytes=collect.max_bytes,
         marker=collect.until is not None,
+        manifest=bool(collect.until and collect.until.manifest),
         if_incomplete=collect.if_incomplete,
     )
 
 
 def variables(activity: Activity, members: tuple[File, ...]) -> dict[str, Any]:
     """Give what expressions of an activity see."""
-        manifest=bool(collect.until and collect.until.manifest),
     event = activity.cause.event or {"type": "blob-created" if activity.cause.kind == "events" else "manual"}
     files = [
         {"account": f.account, "container": f.container, "path": f.path, "etag": f.etag, "size": f.size}

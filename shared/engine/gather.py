@@ -96,10 +96,10 @@ class Gatherer:
             oldest_waiting=now - timedelta(seconds=age) if count and age > 0 else None,
             in_work=count if age <= 0 else 0,
             asked=head.close_asked,
+            missing=gathered.missing,
         )
         return decide(rule, facts, now)
 
-            missing=gathered.missing,
     async def _finish(self, name: str, head: Head, etag: str, rule: Rule) -> None:
         files = await self._collections.freeze(name, head)
         if files.count:
