@@ -2,12 +2,8 @@
 
 import base64
 import hashlib
-import importlib.util
 import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import azure.functions as func
@@ -15,19 +11,8 @@ import azure.functions as func
 from shared.api.handlers import respond
 from shared.api.table import ROUTES
 from shared.settings import Settings
+from tests.unit.flow import world
 
-
-def _world() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("flow_world", Path(__file__).parent.parent / "flow" / "world.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["flow_world"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-world = _world()
 KEYS = {
     "all": ["reader", "operator", "approver", "publisher"],
     "reader": ["reader"],

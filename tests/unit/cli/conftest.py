@@ -1,10 +1,8 @@
 """A hub in memory behind a real HTTP server, and the command line run against it."""
 
 import asyncio
-import importlib.util
 import json
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,13 +16,7 @@ import pytest
 from cli.__main__ import main
 from shared.api.handlers import respond
 from shared.api.table import ROUTES
-
-_spec = importlib.util.spec_from_file_location("cli_desk", Path(__file__).parent.parent / "api" / "desk.py")
-assert _spec is not None
-assert _spec.loader is not None
-desk_module = importlib.util.module_from_spec(_spec)
-sys.modules["cli_desk"] = desk_module
-_spec.loader.exec_module(desk_module)
+from tests.unit.api import desk as desk_module
 
 
 def _find(method: str, path: str) -> tuple[Any, dict[str, str]] | None:
