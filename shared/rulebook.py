@@ -48,6 +48,9 @@ class Rulebook:
         self._contents = contents
         self._activities = activities
         self._blobs = blobs
+        # Hubs on one workspace see the same events, and name models and data by their activities: those of another hub
+        # than the one called "hub" have its name in their identity.
+        self._hub = () if runs == "hub-" else (runs,)
 
     @staticmethod
     def read(folder: Path, root: Path) -> Catalogue:
@@ -146,7 +149,7 @@ class Rulebook:
         created = head.closed or head.opened
         if created is None:
             raise ValueError(f"collection of {head.automation} has no time of closing")
-        identifier = activity_id(created, cause.collection, str(cause.generation))
+        identifier = self._id(created, cause.collection, str(cause.generation))
         members = await self._files(files)
         return await self._open(loaded, identifier, created, cause, files, members, dict(head.captures), {}, failure)
 
@@ -155,7 +158,7 @@ class Rulebook:
     ) -> str:
         """Open the activity of a single file."""
         loaded = self.catalogue.automations[name]
-        identifier = activity_id(created, name, file.claim)
+        identifier = self._id(created, name, file.claim)
         blob = f"files/{identifier}.json"
         await _put_once(self._blobs, blob, encode(FileList(files=(file,))))
         files = Files(count=1, size=file.size, blob=blob)
@@ -176,7 +179,7 @@ class Rulebook:
         Where it was opened before, for another event of the same identity, the one there is given.
         """
         loaded = self.catalogue.automations[name]
-        identifier = activity_id(created, name, *identity)
+        identifier = self._id(created, name, *identity)
         if identity[0] == "drift":
             index = f"breaches/{activity_id(_EPOCH, name, *identity).rpartition('-')[2]}"
             identifier, _ = await _first(self._blobs, index, identifier)
@@ -193,10 +196,13 @@ class Rulebook:
         loaded = self.catalogue.automations[name]
         given = typed_inputs(loaded.automation, inputs)
         index = f"idempotency/{activity_id(_EPOCH, name, key).rpartition('-')[2]}"
-        identifier, new = await _first(self._blobs, index, activity_id(now, name, key))
+        identifier, new = await _first(self._blobs, index, self._id(now, name, key))
         cause = Cause(kind="manual", who=who)
         await self._open(loaded, identifier, now, cause, Files(), (), {}, given, "")
         return identifier, new
+
+    def _id(self, created: datetime, *identity: str) -> str:
+        return activity_id(created, *identity, *self._hub)
 
     async def _open(
         self,
