@@ -41,7 +41,7 @@ class Cloud:
         address = f"http://127.0.0.1:{self._base + port}{path}"
         request = urllib.request.Request(address, data=data, method=method)
         try:
-            with self._opener.open(request, timeout=10) as answer:
+            with self._opener.open(request, timeout=60) as answer:
                 return bytes(answer.read()).decode("utf-8", "replace")
         except (OSError, urllib.error.URLError) as error:
             return f"not done: {error}"
@@ -51,29 +51,54 @@ class Cloud:
         return self._ask("POST", 5, "/control/redeliver", {})
 
     def fault(self, fault: Mapping[str, Any]) -> str:
-        """Have deliveries or storage go wrong."""
-        return self._ask("POST", 5, "/control/faults", dict(fault))
+        """Have deliveries, storage or Azure ML go wrong."""
+        return self._ask("POST", 9, "/faults", dict(fault))
 
     def clear(self) -> str:
         """End all faults."""
-        return self._ask("DELETE", 5, "/control/faults")
+        return self._ask("DELETE", 9, "/faults")
 
     def faults(self) -> str:
-        """Give the faults that are set."""
-        return self._ask("GET", 5, "/control/faults")
+        """Give the faults that are set, in short; "" for none."""
+        try:
+            found = json.loads(self._ask("GET", 9, "/faults"))
+        except ValueError:
+            return ""
+        return ", ".join(str(one.get("kind") or one.get("fault")) for part in found.values() for one in part or ())
 
-    def kill(self) -> str:
-        """Kill the Functions host; the supervisor starts it again."""
-        return self._ask("POST", 9, "/parts/host/kill")
+    def kill(self, part: str) -> str:
+        """Kill a part; the supervisor starts it again."""
+        return self._ask("POST", 9, f"/parts/{part}/kill")
+
+    def away(self, part: str) -> str:
+        """Stop a part, or start it where it was stopped."""
+        held = {one["name"]: one["held"] for one in json.loads(self._ask("GET", 9, "/parts"))["items"]}
+        act = "start" if held[part] else "stop"
+        return self._ask("POST", 9, f"/parts/{part}/{act}") or {"start": "back", "stop": "away"}[act]
+
+
+def _sets(**fault: Any) -> Callable[[Cloud], str]:
+    return lambda cloud: cloud.fault(fault)
 
 
 KEYS: Final[Mapping[str, tuple[str, Callable[[Cloud], str]]]] = {
     "r": ("deliver all events again", Cloud.redeliver),
-    "2": ("every delivery twice", lambda cloud: cloud.fault({"kind": "duplicate", "copies": 1})),
-    "o": ("deliveries overtake each other", lambda cloud: cloud.fault({"kind": "reorder", "seconds": 15})),
-    "x": ("a third of deliveries is lost", lambda cloud: cloud.fault({"kind": "drop", "share": 0.33})),
-    "s": ("storage answers 503 now and then", lambda cloud: cloud.fault({"kind": "status", "share": 0.1, "times": 50})),
-    "k": ("kill the host", Cloud.kill),
+    "2": ("every delivery twice", _sets(kind="duplicate", copies=1)),
+    "o": ("deliveries overtake each other", _sets(kind="reorder", seconds=15)),
+    "d": ("deliveries a minute late", _sets(kind="delay", seconds=60)),
+    "x": ("a third of deliveries is lost", _sets(kind="drop", share=0.33)),
+    "s": ("storage answers 503 now and then", _sets(kind="status", share=0.1, times=50)),
+    "l": ("storage writes, five answers are lost", _sets(kind="lost-response", times=5)),
+    "y": ("storage is slow", _sets(kind="latency", seconds=2)),
+    "a": ("Azure ML answers 429 ten times", _sets(fault="status", code=429, retryAfter=1, times=10)),
+    "m": ("Azure ML does it, three answers are lost", _sets(fault="lost", match="^PUT", times=3)),
+    "w": ("Azure ML is slow", _sets(fault="delay", seconds=2, times=-1)),
+    "p": ("the next operation fails", _sets(fault="operation", error="on demand", seconds=2)),
+    "j": ("the next job fails", _sets(fault="job", error="on demand", seconds=2)),
+    "k": ("kill the host", lambda cloud: cloud.kill("host")),
+    "e": ("kill Event Grid", lambda cloud: cloud.kill("eventgrid")),
+    "u": ("kill Azure ML", lambda cloud: cloud.kill("azureml")),
+    "z": ("storage away, or back", lambda cloud: cloud.away("azurite")),
     "c": ("end all faults", Cloud.clear),
 }
 
@@ -106,7 +131,7 @@ def picture(hub: Client, cloud: Cloud, note: str) -> Group:
             ("activity", "automation", "status", "step", "job", "reason"),
             [(one["id"], one["automation"], one["status"], *_step(one), one["reason"][:60]) for one in activities],
         ),
-        Text(f"faults: {faults}" if faults.strip() not in {"[]", ""} else "", style="yellow"),
+        Text(f"faults: {faults}" if faults else "", style="yellow"),
         Text(note, style="cyan"),
         Text("  ".join(f"[{key}] {what}" for key, (what, _) in KEYS.items()) + "  [q] quit", style="dim"),
     )

@@ -205,7 +205,9 @@ class OnlineEndpoints:
         which = str(call.body.get("keyType") or "").lower()
         if which not in {"primary", "secondary"}:
             raise invalid("'keyType' must be Primary or Secondary.")
-        stored["keys"][which] = call.body.get("keyValue") or secrets.token_urlsafe(24)
+        given = call.body.get("keyValue")
+        # azure-ai-ml sends the key that it has just read, and promises a new one.
+        stored["keys"][which] = given if given and given != stored["keys"][which] else secrets.token_urlsafe(24)
         self._state.put(KIND, call.name.lower(), stored)
         return web.Response(status=200)
 

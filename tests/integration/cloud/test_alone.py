@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from cli.dev import KEYS
+from cli.dev import Cloud as DevCloud
 from local.config import REPOSITORY
+from local.demo.clients import wait_until
 from local.testing import LaptopCloud
 
 PAGE = (REPOSITORY / "docs" / "laptop-cloud.md").read_text()
@@ -118,3 +121,24 @@ def test_it_ends_in_a_moment_and_leaves_nothing(start_laptop: Callable[..., Lapt
     assert laptop.end() == 0
     assert time.monotonic() - began < 10
     assert (laptop.processes(), laptop.open_ports()) == ([], [])
+
+
+def test_the_keys_of_hub_dev_make_go_wrong_what_they_say(healed: LaptopCloud) -> None:
+    screen = DevCloud(f"http://127.0.0.1:{healed.cloud.hub_port}")
+    assert screen.faults() == ""
+    for key in "2odxslyamwpj":
+        said = KEYS[key][1](screen)
+        assert "not done" not in said, (key, said)
+    assert screen.faults() == (
+        "duplicate, reorder, delay, drop, status, lost-response, latency, status, lost, delay, operation, job"
+    )
+    KEYS["c"][1](screen)
+    assert screen.faults() == ""
+    assert "deliveries" in KEYS["r"][1](screen)
+    starts = healed.parts()["eventgrid"]["starts"]
+    KEYS["e"][1](screen)
+    wait_until("Event Grid is back", lambda: healed.parts()["eventgrid"]["starts"] > starts, 30)
+    wait_until("Event Grid answers", lambda: healed.faults()["eventgrid"] is not None, 30)
+    assert KEYS["z"][1](screen) == "away"
+    assert not healed.parts()["azurite"]["running"]
+    assert KEYS["z"][1](screen) == "back"
