@@ -17,6 +17,7 @@ from shared.actions.jobs import Jobs
 from shared.actions.judging import Judging
 from shared.actions.keeping import Keeping
 from shared.actions.measuring import Measuring
+from shared.actions.promote import Promotion
 from shared.actions.register import Registration
 from shared.actions.release import Release
 from shared.actions.retire import Retirements
@@ -28,6 +29,7 @@ from shared.azureml.client import AzureMLClient
 from shared.azureml.endpoints import AzureEndpoints, Endpoints
 from shared.azureml.protocol import AzureML
 from shared.azureml.queries import LogQueries, NoQueries, Queries
+from shared.azureml.targets import AzureTargets, Targets
 from shared.contents import Contents
 from shared.data import AzureData, Data
 from shared.engine.acts import Acts
@@ -118,6 +120,7 @@ def wire(
     endpoints: Endpoints,
     batch: Batch,
     queries: Queries | None = None,
+    targets: Targets | None = None,
     catalogue: Catalogue | None = None,
     journal: Journal | None = None,
     steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
@@ -193,6 +196,7 @@ def wire(
                 "gates": judging.judge,
                 "deployment": deploying.make,
                 "rollout": release.roll,
+                **({"promote": Promotion(context, targets, data).promote} if targets else {}),
                 "notify": telling.notify,
                 "webhook": telling.webhook,
             }
@@ -318,6 +322,7 @@ def _from_environment() -> Hub:
         azureml,
         endpoints=arm,
         batch=AzureBatch(azureml, arm),
+        targets=AzureTargets(azureml),
         queries=LogQueries(azureml, settings.logs_workspace, settings.logs_endpoint)
         if settings.logs_workspace
         else None,

@@ -132,6 +132,8 @@ class Promote(Model):
     @model_validator(mode="after")
     def _names_a_version(self) -> Self:
         check_gates(self.gates, self.evaluate)
+        if self.tags and self.to.registry:
+            raise ValueError("tags are put on a version in a workspace; a registry takes over those of the model")
         if self.model and "${{" not in self.model and ("@" in self.model or self.model.count(":") < 2):
             raise ValueError(f"{self.model!r}: a model is promoted by version, as in azureml:arrival-delay:3")
         return self

@@ -36,6 +36,7 @@ def check_variables(automation: Automation, jobs: Mapping[str, JobFile]) -> Iter
         yield ("do", "score"), "score needs files: a blob-created trigger"
     if (run := automation.do.job) and (job := jobs.get(run.job)):
         yield from _inputs(("do", "job", "inputs"), run.inputs, job, known)
+    yield from _promotion(automation, known)
     train = automation.do.train
     if train and (job := jobs.get(train.job)):
         yield from _inputs(("do", "train", "inputs"), train.inputs, job, known)
@@ -53,6 +54,22 @@ def _expression(place: Place, text: str, known: frozenset[str]) -> Iterator[tupl
         yield place, str(error)
 
 
+def _promotion(automation: Automation, known: frozenset[str]) -> Iterator[tuple[Place, str]]:
+    place, promote = ("do", "promote"), automation.do.promote
+    if promote is None:
+        return
+    yield from _template((*place, "model"), promote.model or "", known)
+    for name, text in promote.tags.items():
+        yield from _template((*place, "tags", name), text, known)
+
+
+def _template(place: Place, text: str, known: frozenset[str]) -> Iterator[tuple[Place, str]]:
+    try:
+        Template.parse(text, known)
+    except ExpressionError as error:
+        yield place, str(error)
+
+
 def _inputs(
     place: Place, inputs: Mapping[str, Any], job: JobFile, known: frozenset[str]
 ) -> Iterator[tuple[Place, str]]:
@@ -60,10 +77,7 @@ def _inputs(
         if name not in job.inputs:
             yield (*place, name), f"{name!r} is no input of {job.path}; it has {', '.join(job.inputs) or 'none'}"
         if isinstance(value, str):
-            try:
-                Template.parse(value, known)
-            except ExpressionError as error:
-                yield (*place, name), str(error)
+            yield from _template((*place, name), value, known)
     needed = [name for name, (_, must) in job.inputs.items() if must and name not in inputs and name != "data"]
     if needed:
         yield place[:-1], f"{job.path} needs the inputs {', '.join(needed)}: give them under inputs"

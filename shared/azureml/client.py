@@ -242,6 +242,7 @@ class AzureMLClient:
 
 def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
     """Call, with the errors of the SDK told apart: what passes by itself, and what does not."""
+    from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import (
         AzureError,
         ClientAuthenticationError,
@@ -261,6 +262,8 @@ def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
         raise PermanentError(text) from None
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TransientError(redacted(f"{what}: Azure ML did not answer: {error}")) from None
+    except MlException as error:
+        raise PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}")) from None
     except (AzureError, OSError) as error:
         raise TransientError(redacted(f"{what}: {type(error).__name__}: {error}")) from None
     except Exception as error:

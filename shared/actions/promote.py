@@ -1,0 +1,121 @@
+"""The step that promotes a model: the same files and the same lineage, in a registry or another workspace."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.actions.context import Context
+from shared.actions.judging import model_of
+from shared.automations.language_actions import Promote
+from shared.azureml.protocol import HUB_TAG, ModelView
+from shared.azureml.targets import STORE, Target, Targets
+from shared.data import Data
+from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
+from shared.engine.run import Work
+from shared.expressions import ExpressionError, Template
+from shared.ledger.records import Activity, File
+from shared.rulebook import variables
+
+_NOW: Final = timedelta(0)
+_SOON: Final = timedelta(seconds=10)
+_ANEW: Final = timedelta(minutes=10)
+"""A copy that is not there after so long is asked for again: the request may never have left."""
+_PATIENCE: Final = timedelta(hours=1)
+_AT_ONCE: Final = 32
+"""Files that one look copies."""
+FROM: Final = "hub.promoted-from"
+"""Property of a promoted version: the ARM id of the version that it is a copy of."""
+
+
+class Promotion:
+    """Promotes the model version that an event or a person names."""
+
+    def __init__(self, context: Context, targets: Targets, data: Data) -> None:
+        self._context = context
+        self._targets = targets
+        self._data = data
+
+    async def promote(self, work: Work) -> Answer:
+        """Look whether it is there; if not, have it copied, and look again."""
+        loaded, _ = await self._context.automation(work.activity)
+        rule = loaded.automation.do.promote
+        if rule is None:
+            raise PermanentError(f"automation {work.activity.automation} promotes nothing")
+        detail, target = dict(work.step.detail), self._target(rule)
+        if "model" not in detail:
+            return Again(_NOW, {**detail, "model": model_of(work.activity, rule), "to": str(target)})
+        name, version = detail["model"].split(":")
+        source = await self._targets.source(name, version)
+        there = await self._targets.find(target, name, version)
+        if there is not None:
+            return self._seen(work.activity, detail, source, there)
+        if "asked" not in detail:
+            return Again(
+                _NOW, {**detail, "asked": work.now.isoformat()}, reason=f"{name}:{version} is copied to {target}"
+            )
+        if work.now - datetime.fromisoformat(detail["asked"]) > _PATIENCE:
+            return Failed(f"{name}:{version} did not come to {target} within {_PATIENCE.seconds // 60} minutes", detail)
+        if target.registry:
+            if "shared" not in detail or work.now - datetime.fromisoformat(detail["shared"]) > _ANEW:
+                await self._targets.share(target, name, version)
+                detail["shared"] = work.now.isoformat()
+            return Again(_SOON, detail, reason=f"{target} is copying {name}:{version}")
+        return await self._copy(work, rule, target, source, detail)
+
+    def _target(self, rule: Promote) -> Target:
+        if rule.to.registry:
+            return Target(registry=rule.to.registry)
+        subscription = rule.to.subscription or self._context.settings.subscription
+        return Target("", subscription, rule.to.resource_group or "", rule.to.workspace or "")
+
+    def _seen(self, activity: Activity, detail: dict[str, Any], source: ModelView, there: ModelView) -> Answer:
+        """Tell the version that this activity made, or an earlier one did, from another model of the same name."""
+        origin = self._origin(source)
+        ours = there.tags.get(HUB_TAG) == activity.id or there.properties.get(FROM) == origin
+        same = bool(source.tags.get(HUB_TAG)) and there.tags.get(HUB_TAG) == source.tags.get(HUB_TAG)
+        if not ("asked" in detail or ours or same):
+            said = f"{detail['to']} has another {source.name}:{source.version} already: a version never changes"
+            return Failed(said, detail)
+        lineage = {**source.properties, FROM: origin}
+        return Done({**detail, "uri": there.uri, "tags": dict(there.tags), "lineage": lineage})
+
+    def _origin(self, source: ModelView) -> str:
+        settings = self._context.settings
+        return (
+            f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}/providers"
+            f"/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
+            f"/models/{source.name}/versions/{source.version}"
+        )
+
+    async def _copy(
+        self, work: Work, rule: Promote, target: Target, source: ModelView, detail: dict[str, Any]
+    ) -> Answer:
+        """Copy the files, some at each look, then register them there: a version is there only once it is whole."""
+        account, container, prefix = await self._targets.place(source.uri)
+        files = [file async for file in self._data.files(account, container, prefix)]
+        if not files:
+            return Failed(f"{source.name}:{source.version} has no files at {account}/{container}/{prefix}", detail)
+        store = await self._targets.store(target)
+        folder = f"promoted/{source.name}/{source.version}/"
+        done = int(detail.get("copied", 0))
+        for file in files[done : done + _AT_ONCE]:
+            await self._one(file, *store, folder + file.path.removeprefix(prefix))
+        detail |= {"copied": min(len(files), done + _AT_ONCE), "files": len(files)}
+        if detail["copied"] < len(files):
+            return Again(_NOW, detail, reason=f"{detail['copied']} of {len(files)} files are copied to {target}")
+        tags = {**source.tags, **_rendered(rule, work.activity), **self._context.tags(work.activity)}
+        uri = f"azureml://datastores/{STORE}/paths/{folder}"
+        properties = {**source.properties, FROM: self._origin(source)}
+        await self._targets.create(target, ModelView(source.name, source.version, uri, source.kind, tags, properties))
+        return Again(_NOW, detail, reason=f"{source.name}:{source.version} is registered in {target}")
+
+    async def _one(self, file: File, account: str, container: str, path: str) -> None:
+        copied = await self._data.copy(file, account, container, path)
+        if copied.rewritten:
+            raise PermanentError(f"{file.path} of the model was rewritten while it was copied: a version never changes")
+
+
+def _rendered(rule: Promote, activity: Activity) -> dict[str, str]:
+    try:
+        return {name: str(Template(text).render(variables(activity, ()))) for name, text in rule.tags.items()}
+    except ExpressionError as error:
+        raise PermanentError(f"a tag of the promoted model: {error}") from None
