@@ -164,4 +164,5 @@ def _asked(activity: Activity, since: datetime) -> Asked:
         if act.kind in {"approve", "reject"} and act.attempt == activity.attempt
     )
     requester = Voter(activity.cause.who, "person") if activity.cause.kind == "manual" else None
-    return Asked(since, requester, votes)
+    again = tuple(Voter(act.who, "person" if act.person else "key") for act in activity.acts if act.kind == "retry")
+    return Asked(since, requester, votes, again)

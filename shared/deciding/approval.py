@@ -44,11 +44,21 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Since when people are asked, who asked (None: nobody, an event), and what they said, in any order."""
+    """Since when people are asked, who asked (None: nobody, an event), and what they said, in any order.
+
+    `again`: who had a release that was refused tried again; they asked for it as well.
+    """
 
     since: datetime
     requester: Voter | None = None
     votes: Sequence[Vote] = ()
+    again: Sequence[Voter] = ()
+
+    @property
+    def requesters(self) -> frozenset[str]:
+        """The names of all who asked, whatever the case: with a key or in person is the same to them."""
+        asked = [*([self.requester] if self.requester else []), *self.again]
+        return frozenset(one.identity[1] for one in asked)
 
 
 def weigh(gate: Approval, asked: Asked | None, now: datetime) -> Verdict:
@@ -104,7 +114,7 @@ def _why_not(gate: Approval, asked: Asked, vote: Vote, ends: datetime) -> str:
         return f"none of the roles {', '.join(sorted(gate.roles))}"
     if not vote.approves:
         return ""
-    if asked.requester and vote.voter.identity == asked.requester.identity:
+    if vote.voter.identity[1] in asked.requesters:
         return "the requester does not count"
     if vote.voter.kind == "key" and gate.quorum > 1:
         return "a key is no person and counts in no quorum of more than one"
