@@ -5,20 +5,16 @@ import heapq
 import logging
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-import aiohttp
-
 from local.eventgrid import ladder
+from local.eventgrid.burial import Burial
 from local.eventgrid.destinations import Destination
 from local.eventgrid.journal import Delivery, Journal, Stored
-from local.eventgrid.operations import ticks
 from local.eventgrid.probation import Probation
-from local.eventgrid.schemas import dead_letter, encode, in_schema
-from local.eventgrid.storage import Storage, StorageRefusedError
+from local.eventgrid.storage import Storage
 from local.eventgrid.subscriptions import Subscription
 
 logger = logging.getLogger("eventgrid.delivery")
@@ -31,7 +27,6 @@ PATIENCE_WHILE_BUSY: Final = 2.0
 """Seconds for which an event lets writes go first; then it goes out as fast as others."""
 KEPT_IN_MEMORY: Final = 10_000
 """Events of a subscription whose content is kept at hand; that of others is read again when they are due."""
-_MAX_DEAD_LETTERS: Final = 500
 _KNOCK: Final = 0.5
 _LOOK_AGAIN: Final = 0.05
 _ASK_AGAIN: Final = 5.0
@@ -58,12 +53,12 @@ class Subscriber:
     ) -> None:
         self.subscription = subscription
         self.destination = destination
-        self._journal, self._storage = journal, storage
+        self._journal = journal
         self._scale, self._wakes, self._busy = scale, wakes, busy
         self._heap: list[tuple[float, int, Delivery]] = []
         self._number = 0
         self._bodies: dict[int, Stored] = {}
-        self._dead: list[Delivery] = []
+        self._burial = Burial(subscription, journal, storage, scale)
         self._changed = asyncio.Event()
         self._sending: dict[asyncio.Task[None], list[tuple[Delivery, Stored]]] = {}
         self._ready = False
@@ -73,7 +68,7 @@ class Subscriber:
         """Take up what an earlier process left."""
         for delivery in self._journal.waiting(self.subscription.name):
             if delivery.dead:
-                self._dead.append(delivery)
+                self._burial.resume(delivery)
             else:
                 self._push(delivery)
 
@@ -101,7 +96,7 @@ class Subscriber:
     @property
     def dead(self) -> int:
         """Events that wait for their dead letter to be written."""
-        return len(self._dead)
+        return len(self._burial)
 
     @property
     def oldest(self) -> float | None:
@@ -110,7 +105,7 @@ class Subscriber:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        helpers = [asyncio.create_task(self._bury())]
+        helpers = [asyncio.create_task(self._burial.run())]
         if self._wakes:
             helpers.append(asyncio.create_task(self._knock()))
         try:
@@ -250,13 +245,7 @@ class Subscriber:
             reason,
             delivery.outcome or "none",
         )
-        if not self.subscription.container:
-            self._journal.settle(delivery, "dropped")
-            return
-        delivery.dead = reason
-        delivery.due = now + ladder.DEAD_LETTER_DELAY / self._scale
-        self._journal.change(delivery)
-        self._dead.append(delivery)
+        self._burial.add(delivery, reason, now)
 
     async def _knock(self) -> None:
         """Find out when somebody listens again, and try then what nobody answered."""
@@ -278,50 +267,3 @@ class Subscriber:
             self._heap = [(one.due, number, one) for _, number, one in self._heap]
             heapq.heapify(self._heap)
             self._changed.set()
-
-    async def _bury(self) -> None:
-        """Write dead letters: those of five minutes together, as arrays."""
-        while True:
-            await asyncio.sleep(min(1.0, ladder.DEAD_LETTER_DELAY / self._scale / 4))
-            now = time.time()
-            if not any(delivery.due <= now for delivery in self._dead):
-                continue
-            batch = self._dead[:_MAX_DEAD_LETTERS]
-            try:
-                await self._write(batch, now)
-            except (StorageRefusedError, aiohttp.ClientError, TimeoutError) as error:
-                logger.warning("subscription %s: no dead letter is written: %s", self.subscription.name, error)
-                self._postpone(batch, now)
-                continue
-            self._dead = self._dead[len(batch) :]
-            for delivery in batch:
-                self._journal.settle(delivery, "deadLettered")
-
-    def _postpone(self, batch: list[Delivery], now: float) -> None:
-        for delivery in batch:
-            patience = (ladder.DEAD_LETTER_DELAY + ladder.DEAD_LETTER_PATIENCE) / self._scale
-            if now - max(delivery.last, delivery.since) > patience:
-                self._dead.remove(delivery)
-                self._journal.settle(delivery, "dropped")
-            else:
-                delivery.due = now + ladder.STEPS[1] / self._scale
-
-    async def _write(self, batch: list[Delivery], now: float) -> None:
-        schema = self.subscription.schema
-        found = {event.key: event for event in self._journal.events(delivery.key for delivery in batch)}
-        letters = [
-            dead_letter(
-                in_schema(event, schema),
-                schema,
-                reason=delivery.dead,
-                attempts=delivery.attempts,
-                outcome=delivery.outcome,
-                published=ticks(int(event.published * 1e9)),
-                last=ticks(int((delivery.last or now) * 1e9)),
-            )
-            for delivery in batch
-            if (event := found.get(delivery.key)) is not None
-        ]
-        at = time.gmtime(now)
-        folder = f"{self.subscription.name.upper()}/{at.tm_year}/{at.tm_mon}/{at.tm_mday}/{at.tm_hour}"
-        await self._storage.put_blob(self.subscription.container, f"{folder}/{uuid.uuid4()}.json", encode(letters))

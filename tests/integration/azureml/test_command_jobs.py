@@ -117,6 +117,9 @@ def test_a_third_job_waits_as_queued_until_a_node_is_free(ml: MLClient, unique: 
 def test_the_same_put_again_is_no_error_and_another_one_is_refused_as_immutable(
     ml: MLClient, unique: str, wait: Any
 ) -> None:
+    """The service's own words: https://github.com/MicrosoftDocs/azure-docs/issues/122250 and
+    https://github.com/Azure/azure-sdk-for-python/pull/47389 (JobPropertyImmutable).
+    """
     ml.jobs.create_or_update(job(unique, None, "echo once"))
     again = ml.jobs.create_or_update(job(unique, None, "echo once"))
     assert again.name == unique

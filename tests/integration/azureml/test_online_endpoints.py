@@ -242,6 +242,9 @@ def test_a_deployment_whose_script_fails_ends_as_failed_with_its_log(
 def test_a_deployment_on_an_endpoint_that_is_updating_is_a_conflict(
     ml: MLClient, laptop: Any, endpoint: Any, code: Any, fault: Any
 ) -> None:
+    """https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints: 409, conflict error:
+    another operation is going on.
+    """
     fault({"fault": "operation", "match": f"onlineEndpoints/{endpoint.name}$", "seconds": 3})
     found = ml.online_endpoints.get(endpoint.name)
     found.traffic = {"blue": 100}
