@@ -166,7 +166,7 @@ def _of_channel(one: Shown) -> Need:
 
 def _need_of_activity(grade: Grade, verb: str, activity: Activity) -> Need:
     event = activity.cause.event.get("subject", "") if activity.cause.event else ""
-    why = "; ".join(text for text in (activity.reason, str(event)) if text)
+    why = "; ".join(text for text in (str(event), activity.reason) if text)
     return Need(grade, f"{activity.automation} {verb}", why, f"/activities/{activity.id}", activity.updated)
 
 

@@ -88,7 +88,7 @@ def picture(history: list[dict[str, Any]], now: datetime, *, open_end: bool) -> 
     boxes, at = [], 0.0
     for width, (since, given), end in zip(_widths(lengths), changes, ends, strict=True):
         top = 100
-        for name, share in given:
+        for name, share in sorted(given, key=lambda one: names.index(one[0]), reverse=True):
             top -= share
             title = f"{name} {share} %, {since:%H:%M:%S} to {end:%H:%M:%S}"
             boxes.append({"x": at, "y": top, "w": width, "h": share, "name": name, "title": title})

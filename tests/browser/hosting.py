@@ -1,8 +1,6 @@
 """A hub in memory behind a real HTTP server: a browser meets the shipped pages without a cloud; and other sites."""
 
 import asyncio
-import importlib.util
-import sys
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -13,14 +11,8 @@ from aiohttp import web
 
 from shared.dashboard import approving
 from shared.dashboard import web as pages
+from tests.unit.api import desk as _desk
 
-_FILE = Path(__file__).parent.parent / "unit" / "api" / "desk.py"
-_spec = importlib.util.spec_from_file_location("browser_desk", _FILE)
-assert _spec is not None
-assert _spec.loader is not None
-_desk = importlib.util.module_from_spec(_spec)
-sys.modules["browser_desk"] = _desk
-_spec.loader.exec_module(_desk)
 T = TypeVar("T")
 
 
