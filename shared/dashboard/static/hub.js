@@ -1,6 +1,7 @@
 // Keeps a page as it is now: asks for it again every few seconds and puts in what has changed. Works without, too.
 "use strict";
 (() => {
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   const often = 3000;
   const seldom = 30000;
   const live = () => [...document.querySelectorAll("[data-live]")];
