@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shlex
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
@@ -72,6 +73,8 @@ def hub(cloud: Cloud) -> dict[str, str]:
         "HUB_TOPIC_ENDPOINT": f"http://127.0.0.1:{cloud.eventgrid_port}/topics/hub/api/events",
         "HUB_TOPIC_KEY": cloud.keys["topic"],
         "HUB_LOOPBACK_WEBHOOKS": "true",
+        "HUB_LOGS_WORKSPACE": str(uuid.uuid5(uuid.NAMESPACE_URL, "azureml://laptop-logs")),
+        "HUB_LOGS_ENDPOINT": f"https://127.0.0.1:{cloud.azureml_tls_port}",
     }
 
 
@@ -87,6 +90,8 @@ def client(cloud: Cloud) -> dict[str, str]:
         "EVENTGRID_TOPIC_ENDPOINT": f"http://127.0.0.1:{cloud.eventgrid_port}/topics/hub/api/events",
         "EVENTGRID_TOPIC_KEY": cloud.keys["topic"],
         **azure(cloud),
+        # `az` asks for the cloud's metadata by urllib, which looks for authorities there only.
+        "SSL_CERT_FILE": str(cloud.ca_bundle),
     }
 
 

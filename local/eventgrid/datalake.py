@@ -20,9 +20,11 @@ from local.eventgrid.storage import shared_key, signed
 
 _ID: Final = re.compile(r"<Block><Name>([^<]+)</Name>")
 _KEPT: Final = ("if-match", "if-none-match", "x-ms-lease-id", "x-ms-client-request-id")
-_KINDS: Final = frozenset({"file", "directory", "append", "flush", "rename", "remove"})
+_KINDS: Final = frozenset({"file", "directory", "append", "flush", "rename", "remove", "list"})
+_ASKED_BY: Final = {"PUT": "resource=", "PATCH": "action=", "DELETE": "recursive=", "GET": "resource=filesystem"}
 _OWN: Final = frozenset(
     {"resource", "action", "position", "close", "retainUncommittedData", "flush", "mode", "recursive", "paginated"}
+    | {"directory", "continuation", "maxResults", "upn"}
 )
 
 
@@ -36,7 +38,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PathRequest:
-    """A request to the Data Lake interface: `kind` is file, directory, append, flush, rename or remove (a folder)."""
+    """A request to the Data Lake interface: `kind` is file, directory, append, flush, rename, remove or list."""
 
     kind: str
     account: str
@@ -57,7 +59,7 @@ class PathRequest:
 def path_request(request: Request) -> PathRequest | None:
     """Tell what a request asks of the Data Lake interface; None for all others. Raises RefusedError."""
     source = request.headers.get("x-ms-rename-source", "") if request.method == "PUT" else ""
-    wanted = {"PUT": "resource=", "PATCH": "action=", "DELETE": "recursive="}.get(request.method)
+    wanted = _ASKED_BY.get(request.method)
     if wanted is None or not (source or wanted in request.target):
         return None
     path, _, query = request.target.partition("?")
@@ -67,10 +69,12 @@ def path_request(request: Request) -> PathRequest | None:
         kind = "rename"
     elif request.method == "DELETE":
         kind = "remove" if given["recursive"].lower() == "true" else ""
+    elif request.method == "GET":
+        kind = "list"
     if kind not in _KINDS or given.get("flush") == "true":
         return None
     account = account_of(request.target)
-    if account not in ACCOUNTS or path.count("/") < 3:
+    if account not in ACCOUNTS or path.count("/") < (2 if kind == "list" else 3):
         return None
     rest = "&".join(one for one in query.split("&") if one.partition("=")[0] not in _OWN)
     _check_signature(request, account, path, given)

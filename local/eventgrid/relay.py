@@ -16,6 +16,7 @@ from local.eventgrid.datalake import PathRequest, RefusedError, append, create, 
 from local.eventgrid.faults import Faults
 from local.eventgrid.framing import Body, FramingError, Request, Response, read_request, stays_open, told
 from local.eventgrid.journal import JournalError
+from local.eventgrid.listing import listed
 from local.eventgrid.moving import MOVES, check, move, paths
 from local.eventgrid.operations import Looked, Write, account_of, write_of
 from local.eventgrid.pair import GoneError, Pair, answer, refuse
@@ -154,6 +155,9 @@ class Relay:
 
     async def _path(self, pair: Pair, request: Request, body: Body, asked: PathRequest, lost: bool) -> bool:
         """Answer a request to the Data Lake interface with the blob operation that does it."""
+        if asked.kind == "list":
+            pair.client.write(await listed(pair, asked, request))
+            return not lost and stays_open(request.headers)
         if asked.kind in MOVES:
             return await self._move(pair, request, asked, lost)
         if asked.kind == "flush":

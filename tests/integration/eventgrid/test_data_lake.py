@@ -179,3 +179,26 @@ async def test_a_file_is_renamed_by_sas(
                     assert caught.value.status_code == status
         events = await queue.take(2, seconds=1)
     assert [event["data"]["api"] for event in events] == ["RenameFile"]
+
+
+async def test_files_and_folders_are_listed(serve: Serve, files: FileSystemClient) -> None:
+    """https://learn.microsoft.com/rest/api/storageservices/datalakestoragegen2/path/list"""
+    async with serve():
+        await files.create_file_system()
+        for name in ("a & b.csv", "in/c.csv", "in/deep/d.csv"):
+            await files.get_file_client(name).upload_data(b"123", overwrite=True)
+        await files.create_directory("empty")
+
+        async def names(path: str | None = None, *, recursive: bool = True) -> list[tuple[str, bool, int]]:
+            found = files.get_paths(path, recursive=recursive)
+            return [(one.name, bool(one.is_directory), one.content_length) async for one in found]
+
+        assert await names() == [
+            ("a & b.csv", False, 3), ("empty", True, 0), ("in", True, 0), ("in/c.csv", False, 3), ("in/deep", True, 0),
+            ("in/deep/d.csv", False, 3),
+        ]  # fmt: skip
+        assert await names("in", recursive=False) == [("in/c.csv", False, 3), ("in/deep", True, 0)]
+        assert await names("empty") == []
+        with pytest.raises(HttpResponseError) as caught:
+            await names("missing")
+    assert caught.value.status_code == 404
