@@ -127,11 +127,10 @@ async def _replay(
     gc.disable()  # a million small records that all stay: each collection would look at every one of them again
     try:
         for number, stored in enumerate(parts):
-            due = min((moment for world in worlds if (moment := world.next_due()) is not None), default=None)
             over = began is not None and (
                 stored.received - began > together
                 or len(waiting) + stored.count > _AT_ONCE
-                or (due is not None and due <= stored.received)
+                or (stored.received > parts[number - 1].received and _due(worlds, stored.received))
             )
             if over:
                 await _deliver(worlds, waiting, parts[number - 1].received)
@@ -148,6 +147,11 @@ async def _replay(
         if collecting:
             gc.enable()
     return count
+
+
+def _due(worlds: tuple[World, ...], by: datetime) -> bool:
+    """Tell whether a world has something to do of its own accord until then."""
+    return any((due := world.next_due()) is not None and due <= by for world in worlds)
 
 
 async def _deliver(worlds: tuple[World, ...], events: Sequence[Event | Broken], at: datetime) -> None:

@@ -1,12 +1,13 @@
 """The store in Azure: tables, queues and blobs of the app's own storage account, by the async clients."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from azure.core import MatchConditions
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
@@ -15,7 +16,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.core.pipeline.transport import AioHttpTransport
-from azure.data.tables import EntityProperty, TableTransactionError, UpdateMode
+from azure.data.tables import EntityProperty
 from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient
@@ -25,22 +26,19 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from shared.ledger.protocol import (
     AlreadyExistsError,
     ChangedError,
-    Delete,
-    Insert,
     NotFoundError,
     Operation,
-    Replace,
     Row,
     StoreError,
     Value,
 )
 from shared.ledger.rules import check
+from shared.ledger.wire import Access, NoTableError, Wire
 from shared.settings import Connection
 
 _TIMEOUT: Final = 30
 """Seconds one request may take."""
 _RETRIES: Final = 3
-T = TypeVar("T")
 
 
 def client_options() -> dict[str, Any]:
@@ -66,68 +64,29 @@ _MAKING_TRIES = 3
 
 
 class AzureTable:
-    """A table in Azure."""
+    """A table in Azure: rows over the wire, scans by the SDK."""
 
-    def __init__(self, client: TableClient) -> None:
+    def __init__(self, client: TableClient, wire: Wire) -> None:
         self._client = client
-
-    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call; where the table is not there yet, make it first. Many may find it missing at the same moment."""
-        for _ in range(_MAKING_TRIES):
-            try:
-                return await call()
-            except HttpResponseError as error:
-                if error.status_code != 404 or "TableNotFound" not in str(error):
-                    raise
-            await _create(self._client.create_table)
-        return await call()
+        self._wire = wire
+        self._name = str(client.table_name)
 
     async def get(self, partition: str, key: str) -> Row | None:
         """Give the row, or None."""
-        try:
-            entity = await self._client.get_entity(partition, key, timeout=_TIMEOUT)
-        except ResourceNotFoundError:
-            return None
-        except AzureError as error:
-            raise _translated(error, self._client.table_name) from error
-        return _row(entity)
+        return await self._wire.get(self._name, partition, key)
 
     async def apply(self, operations: Sequence[Operation]) -> list[str]:
-        """Do all or none."""
+        """Do all or none; where the table is not there yet, make it first. Many may find it missing at once."""
         check(operations)
-        try:
-            if len(operations) == 1:
-                return [await self._call(lambda: self._one(operations[0]))]
-            results = await self._call(
-                lambda: self._client.submit_transaction([_batched(operation) for operation in operations])
-            )
-        except AzureError as error:
-            raise _translated(error, self._client.table_name) from error
-        return [str(result.get("etag", "")) for result in results]
-
-    async def _one(self, operation: Operation) -> str:
-        if isinstance(operation, Delete):
-            # The SDK's own delete_entity says nothing of a row that is not there; a transaction of one does.
-            await self._client.submit_transaction([_batched(operation)])
-            return ""
-        entity = _entity(operation.row)
-        if isinstance(operation, Insert):
-            return str((await self._client.create_entity(entity, timeout=_TIMEOUT)).get("etag", ""))
-        if isinstance(operation, Replace):
-            return str(
-                (
-                    await self._client.update_entity(
-                        entity,
-                        mode=UpdateMode.REPLACE,
-                        etag=operation.row.etag,
-                        match_condition=MatchConditions.IfNotModified,
-                        timeout=_TIMEOUT,
-                    )
-                ).get("etag", "")
-            )
-        return str(
-            (await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE, timeout=_TIMEOUT)).get("etag", "")
-        )
+        for _ in range(_MAKING_TRIES):
+            try:
+                return await self._wire.apply(self._name, operations)
+            except NoTableError:
+                try:
+                    await _create(self._client.create_table)
+                except AzureError as error:
+                    raise _translated(error, self._name) from error
+        return await self._wire.apply(self._name, operations)
 
     async def scan(
         self, partition: str, *, after: str = "", before: str = "", limit: int = 1000, prefix: str = ""
@@ -280,6 +239,7 @@ class AzureStore:
             self._table_service = TableServiceClient(connection.uri("table"), credential=identity, **options())
             self._queue_service = QueueServiceClient(connection.uri("queue"), credential=identity, **options())
             self._blob_service = BlobServiceClient(connection.uri("blob"), credential=identity, **options())
+        self._wire = Wire(str(self._table_service.url), _access(self._table_service.credential))
         self._tables: dict[str, AzureTable] = {}
         self._queues: dict[str, AzureQueue] = {}
         self._blobs = AzureBlobs(self._blob_service, container)
@@ -288,7 +248,7 @@ class AzureStore:
     def table(self, name: str) -> AzureTable:
         """Give a table."""
         if name not in self._tables:
-            self._tables[name] = AzureTable(self._table_service.get_table_client(name))
+            self._tables[name] = AzureTable(self._table_service.get_table_client(name), self._wire)
         return self._tables[name]
 
     def queue(self, name: str) -> AzureQueue:
@@ -324,7 +284,12 @@ class AzureStore:
 
     async def close(self) -> None:
         """Let go of connections."""
-        closing = [self._table_service.close(), self._queue_service.close(), self._blob_service.close()]
+        closing = [
+            self._wire.close(),
+            self._table_service.close(),
+            self._queue_service.close(),
+            self._blob_service.close(),
+        ]
         if self._credential is not None:
             closing.append(self._credential.close())
         await asyncio.gather(*closing)
@@ -337,34 +302,12 @@ async def _create(create: Callable[..., Awaitable[Any]]) -> None:
         return
 
 
-def _entity(row: Row) -> dict[str, Any]:
-    cells = {name: _typed(value) for name, value in row.cells.items()}
-    return {"PartitionKey": row.partition, "RowKey": row.key, **cells}
-
-
-def _typed(value: Value) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return EntityProperty(value, "Edm.Int64")
-    return value
-
-
-def _batched(operation: Operation) -> Any:
-    if isinstance(operation, Delete):
-        conditions: dict[str, Any] = {}
-        if operation.etag:
-            conditions = {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
-        return "delete", {"PartitionKey": operation.partition, "RowKey": operation.key}, conditions
-    entity = _entity(operation.row)
-    if isinstance(operation, Insert):
-        return "create", entity
-    if isinstance(operation, Replace):
-        options = {
-            "mode": UpdateMode.REPLACE,
-            "etag": operation.row.etag,
-            "match_condition": MatchConditions.IfNotModified,
-        }
-        return "update", entity, options
-    return "upsert", entity, {"mode": UpdateMode.REPLACE}
+def _access(credential: Any) -> Access:
+    if isinstance(credential, AzureNamedKeyCredential):
+        return Access(account=credential.named_key.name, key=base64.b64decode(credential.named_key.key))
+    if isinstance(credential, AzureSasCredential):
+        return Access(signature=credential.signature.removeprefix("?"))
+    return Access(identity=credential)
 
 
 def _row(entity: Any) -> Row:
@@ -385,9 +328,8 @@ def _translated(error: AzureError, what: str) -> StoreError:
     message = f"{what}: {type(error).__name__}"
     if not isinstance(error, HttpResponseError):
         return StoreError(f"{message}: storage did not answer")
-    index = error.index if isinstance(error, TableTransactionError) else 0
     if error.status_code == 409 or isinstance(error, ResourceExistsError):
-        return AlreadyExistsError(f"{message} (409)", index)
+        return AlreadyExistsError(f"{message} (409)")
     if error.status_code == 412 or isinstance(error, ResourceModifiedError):
         return ChangedError(f"{message} (412)")
     if error.status_code == 404 or isinstance(error, ResourceNotFoundError):
