@@ -133,7 +133,7 @@ def _used_by_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def used_by(job: Job) -> int:
-    """Show which models a file went into."""
+    """Show which models and predictions a file went into, and where copies of it lie."""
     found = job.hub.get("files/used-by", {"url": job.blob})
     if job.screen.as_json:
         job.screen.json(found)
@@ -150,6 +150,30 @@ def used_by(job: Job) -> int:
         for use in found["uses"]
     ]
     job.screen.table(("model", "activity", "status", "read as", "dataset", "content"), rows, "no activity read it")
+    if found["predictions"]:
+        told = [
+            (
+                one["output"],
+                f"{one['model']}:{one['version']}" if one["model"] else "",
+                one["because"] if one["counted"] else f"{one['because']}, by a run that does not count",
+            )
+            for one in found["predictions"]
+        ]
+        job.screen.table(("predictions", "model", "because"), told, "")
+    if found["serving"]:
+        lines = [
+            (
+                f"{one['endpoint']}/{one['deployment']}",
+                f"{one['model']}:{one['version']}",
+                one["release"],
+                one["status"],
+            )
+            for one in found["serving"]
+        ]
+        job.screen.table(("released to", "model", "release", "status"), lines, "")
+    copies = [copy for use in found["uses"] for copy in use["copies"]]
+    if copies:
+        job.screen.table(("copies of the file",), [(copy,) for copy in copies], "")
     if not found["complete"]:
         job.screen.say("there are more activities than were looked through", "yellow")
     return DONE
@@ -157,6 +181,6 @@ def used_by(job: Job) -> int:
 
 VERBS: Final = (
     Verb("receipt", "what led to a model version", _receipt_arguments, receipt),
-    Verb("used-by", "which models a file went into", _used_by_arguments, used_by),
+    Verb("used-by", "which models and predictions a file went into", _used_by_arguments, used_by),
     Verb("why", "why something happened, or did not", _why_arguments, why),
 )

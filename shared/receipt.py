@@ -1,131 +1,74 @@
-"""The receipt of a model version: what led to it, link by link, from the ledger alone."""
+"""The receipt of a model version: what led to it, link by link, and where it went; from the ledger.
 
+Only where it is live at this moment is asked of Azure ML.
+"""
+
+import asyncio
 import hashlib
-import html
 import json
-from datetime import datetime
-from typing import Any, Final
+import re
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from shared import receipt_facts as facts
+from shared import receipt_page
 from shared.bootstrap import Hub
+from shared.contents import commit_of
+from shared.deciding.costs import cost_of
+from shared.engine.outcomes import PermanentError, TransientError
 from shared.events.identity import model_claim
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity, FileList, Step, Taken, decode
+from shared.ledger.scorings import Scorings
+from shared.receipt_parts import (
+    ActivityLink,
+    ActLink,
+    CostLink,
+    DataLink,
+    EventLink,
+    FileLink,
+    LiveLink,
+    Receipt,
+    RolloutLink,
+    ScoredLink,
+    StepLink,
+)
 
+__all__ = ["Receipt", "page", "receipt", "releases_of"]
+
+page = receipt_page.page
 _MOST_FILES: Final = 50_000
 _MOST_EVENTS: Final = 20
-
-
-class Part(BaseModel):
-    """A part of a receipt."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class FileLink(Part):
-    """A file that was frozen for it: the content by its etag, and the event that told of it."""
-
-    account: str
-    container: str
-    path: str
-    etag: str
-    size: int
-    time: datetime
-    claim: str
-
-
-class DataLink(Part):
-    """A frozen version of data that a job read."""
-
-    asset: str
-    version: str
-    uri: str
-    files: int
-    size: int
-    listed: list[FileLink]
-
-
-class StepLink(Part):
-    """A step as it ended: `detail` holds job, environment, code, metrics or evidence."""
-
-    name: str
-    kind: str
-    state: str
-    started: datetime | None
-    ended: datetime | None
-    reason: str
-    detail: dict[str, Any]
-
-
-class ActLink(Part):
-    """What somebody asked."""
-
-    kind: str
-    who: str
-    at: datetime
-    reason: str
-    person: bool
-
-
-class ActivityLink(Part):
-    """An activity: its rules by content, its cause, its steps, and what people asked of it."""
-
-    id: str
-    automation: str
-    content: str
-    status: str
-    reason: str
-    attempt: int
-    created: datetime
-    ended: datetime
-    cause: dict[str, Any]
-    rules: str = Field(default="", description="The automation as it was, in YAML.")
-    steps: list[StepLink]
-    acts: list[ActLink]
-
-
-class EventLink(Part):
-    """An event that caused it."""
-
-    id: str
-    received: datetime
-    type: str
-    subject: str
-    via: str
-
-
-class Receipt(Part):
-    """What led to a model version. `digest` is the SHA-256 over the rest of it, in canonical JSON."""
-
-    model: str
-    version: str
-    registered: datetime
-    uri: str
-    tags: dict[str, str]
-    lineage: dict[str, Any]
-    made_by: ActivityLink | None
-    events: list[EventLink]
-    new_files: DataLink | None
-    dataset: DataLink | None
-    releases: list[ActivityLink]
-    missing: list[str] = Field(description="What the ledger does not hold (any more), in words.")
-    digest: str = ""
+_PATIENCE: Final = 8.0
+"""Seconds for Azure ML to say where a version is live: a receipt does not wait for it."""
+_NOT_DIGESTED: Final = {"digest", "live", "missing"}
+_VERSION: Final = re.compile(r"(\d{8}t\d{6}-[0-9a-f]{10})(?:-\d+)?")
+"""Of a model that the hub made: the activity, and its attempt."""
 
 
 async def receipt(hub: Hub, model: str, version: str) -> Receipt:
     """Give the receipt. Raises NotFoundError where no such version was ever registered here."""
-    found = await hub.journal.get(model_claim(hub.settings.workspace, model, version))
-    if found is None:
-        raise NotFoundError(f"no registration of model {model!r} version {version!r} was received")
-    taken, registered, _ = found
-    data = {str(key).lower(): value for key, value in (taken.event.get("data") or {}).items()}
-    tags = {str(key): str(value) for key, value in (data.get("modeltags") or {}).items()}
     missing: list[str] = []
-    activity = await _load(hub, tags.get("hub.activity", ""))
+    found = await hub.journal.get(model_claim(hub.settings.workspace, model, version))
+    if found is not None:
+        taken, registered, _ = found
+        data = {str(key).lower(): value for key, value in (taken.event.get("data") or {}).items()}
+        tags = {str(key): str(value) for key, value in (data.get("modeltags") or {}).items()}
+        activity = await _load(hub, tags.get("hub.activity", ""))
+        releases = await _opened(hub, taken)
+    else:
+        # Events are dropped when they are old; activities stay, and a version that the hub made bears its activity.
+        match = _VERSION.fullmatch(version)
+        activity, tags, releases = await _load(hub, match[1]) if match else None, {}, []
+        step = activity.step("register") if activity else None
+        if step is None or (step.detail.get("model"), step.detail.get("version")) != (model, version):
+            raise NotFoundError(f"no registration of model {model!r} version {version!r} was received")
+        registered = step.ended or step.started or activity.updated if activity else hub.clock()
+        missing.append("the event of its registration is too old to be kept, and which releases it began")
     if activity is None:
         missing.append("the hub did not make this version, or the activity that did is not in the ledger any more")
     step = activity.step("register") if activity else None
+    metrics, importances, slices = facts.measured(activity) if activity else ({}, {}, [])
+    rollouts = facts.rollouts(releases)
     made = Receipt(
         model=model,
         version=version,
@@ -137,11 +80,105 @@ async def receipt(hub: Hub, model: str, version: str) -> Receipt:
         events=await _events(hub, activity) if activity else [],
         new_files=await _data(hub, activity.step("files"), missing) if activity else None,
         dataset=await _data(hub, activity.step("dataset"), missing) if activity else None,
-        releases=await _releases(hub, taken, missing),
+        check=facts.check(activity) if activity else None,
+        run=facts.run(activity, await commit_of(hub.store.blobs, activity.content)) if activity else None,
+        metrics=metrics,
+        importances=importances,
+        slices=slices,
+        releases=[await _activity(hub, release, missing) for release in releases],
+        gates=facts.gates(releases),
+        approvals=facts.approvals(releases),
+        rollouts=rollouts,
+        scored=await _scored(hub, model, version),
+        cost=[link for one in (activity, *releases) if one for link in await _cost(hub, one)],
         missing=missing,
     )
-    text = json.dumps(made.model_dump(mode="json", exclude={"digest"}), sort_keys=True, separators=(",", ":"))
-    return made.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
+    text = json.dumps(made.model_dump(mode="json", exclude=_NOT_DIGESTED), sort_keys=True, separators=(",", ":"))
+    live = await _live(hub, f"{model}:{version}", rollouts, missing)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return made.model_copy(update={"digest": digest, "live": live, "missing": missing})
+
+
+async def releases_of(hub: Hub, model: str, version: str) -> list[Activity]:
+    """Give the activities that the registration of a version opened, as far as its event is kept."""
+    found = await hub.journal.get(model_claim(hub.settings.workspace, model, version))
+    return await _opened(hub, found[0]) if found else []
+
+
+async def _opened(hub: Hub, taken: Taken) -> list[Activity]:
+    """Give what the registration opened, the oldest first."""
+    names = [outcome.target for outcome in taken.outcomes if outcome.what == "opened"]
+    return [activity for name in sorted(names) if (activity := await _load(hub, name)) is not None]
+
+
+async def _scored(hub: Hub, model: str, version: str) -> list[ScoredLink]:
+    return [
+        ScoredLink(
+            activity=one.activity,
+            attempt=one.attempt,
+            automation=one.automation,
+            at=one.at,
+            run=one.run,
+            endpoint=one.endpoint,
+            deployment=one.deployment,
+            files=one.files,
+            rows=one.rows,
+            output=one.output,
+        )
+        for one in await Scorings(hub.store).of(model, version)
+    ]
+
+
+async def _cost(hub: Hub, activity: Activity) -> list[CostLink]:
+    try:
+        loaded = await hub.rulebook.loaded("", activity.content)
+    except NotFoundError:
+        return []
+    found = []
+    for step, file in facts.jobs_of(activity, loaded.automation):
+        job, took = loaded.jobs[file], (step.ended or hub.clock()) - (step.started or hub.clock())
+        price = hub.settings.price(job.compute)
+        cost = cost_of(*price, job.nodes, took) if price else None
+        found.append(
+            CostLink(
+                activity=activity.id,
+                step=step.name,
+                compute=job.compute,
+                nodes=job.nodes,
+                seconds=took.total_seconds(),
+                amount=float(cost.amount) if cost else None,
+                currency=cost.currency if cost else "",
+            )
+        )
+    return found
+
+
+async def _live(hub: Hub, wanted: str, rollouts: list[RolloutLink], missing: list[str]) -> list[LiveLink]:
+    """Ask Azure ML which deployments hold the version now; what it does not say is missing, and costs nothing else."""
+    found: list[LiveLink] = []
+    for endpoint in sorted({one.endpoint for one in rollouts if one.endpoint}):
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                view = await hub.endpoints.endpoint(endpoint)
+                deployments = await hub.endpoints.deployments(endpoint) if view else []
+        except (PermanentError, TransientError, TimeoutError) as error:
+            missing.append(f"where it is live on {endpoint}: {type(error).__name__}: {error}"[:300])
+            continue
+        for one in deployments if view else ():
+            if view is not None and one.model == wanted:
+                price = hub.settings.price(one.instance_type) if one.instance_type else None
+                found.append(
+                    LiveLink(
+                        endpoint=endpoint,
+                        deployment=one.name,
+                        traffic=view.traffic.live.get(one.name, 0),
+                        mirror=view.traffic.mirror.get(one.name, 0),
+                        state=one.state,
+                        instances=f"{one.instances} x {one.instance_type}" if one.instance_type else "",
+                        price=f"{price[0]} {price[1]}" if price else "",
+                    )
+                )
+    return found
 
 
 async def _load(hub: Hub, identifier: str) -> Activity | None:
@@ -149,14 +186,6 @@ async def _load(hub: Hub, identifier: str) -> Activity | None:
         return (await hub.activities.load(identifier))[0]
     except NotFoundError:
         return None
-
-
-async def _releases(hub: Hub, taken: Taken, missing: list[str]) -> list[ActivityLink]:
-    return [
-        await _activity(hub, activity, missing)
-        for outcome in taken.outcomes
-        if outcome.what == "opened" and (activity := await _load(hub, outcome.target)) is not None
-    ]
 
 
 async def _activity(hub: Hub, activity: Activity, missing: list[str]) -> ActivityLink:
@@ -238,66 +267,8 @@ async def _data(hub: Hub, step: Step | None, missing: list[str]) -> DataLink | N
                 size=file.size,
                 time=file.time,
                 claim=file.claim,
+                origin=file.origin,
             )
             for file in files[:_MOST_FILES]
         ],
     )
-
-
-def page(made: Receipt) -> str:
-    """Give the receipt as a page of HTML that stands alone; everything in it is escaped."""
-    parts = [f"<h1>Receipt of {_(made.model)} version {_(made.version)}</h1>"]
-    parts.append(_table([("registered", made.registered.isoformat()), ("uri", made.uri), ("digest", made.digest)]))
-    parts += [f"<p class=missing>Missing: {_(line)}</p>" for line in made.missing]
-    if made.made_by:
-        parts += ["<h2>Made by</h2>", _shown(made.made_by)]
-    parts.append("<h2>Events</h2>")
-    parts.append(_table([(event.received.isoformat(), f"{event.subject} ({event.id})") for event in made.events]))
-    for title, data in (("New files", made.new_files), ("Dataset", made.dataset)):
-        if data:
-            parts.append(f"<h2>{title}: {_(data.asset)} version {_(data.version)}, {data.files} files</h2>")
-            rows = [(f"{file.container}/{file.path}", f"{file.etag}, {file.size} bytes") for file in data.listed[:500]]
-            parts.append(_table(rows))
-    for release in made.releases:
-        parts += ["<h2>Release</h2>", _shown(release)]
-    return _PAGE.format(title=_(f"{made.model} {made.version}"), body="\n".join(parts))
-
-
-def _shown(activity: ActivityLink) -> str:
-    facts = [
-        ("activity", activity.id),
-        ("automation", f"{activity.automation} ({activity.content[:12]})"),
-        ("status", f"{activity.status} {activity.reason}".strip()),
-        ("created", activity.created.isoformat()),
-        ("ended", activity.ended.isoformat()),
-        *((f"{act.kind} by", f"{act.who} {act.at.isoformat()} {act.reason}".strip()) for act in activity.acts),
-    ]
-    steps = [
-        (f"{step.name} {step.state}", json.dumps(step.detail, ensure_ascii=False, sort_keys=True)[:4000])
-        for step in activity.steps
-    ]
-    rules = f"<details><summary>Rules</summary><pre>{_(activity.rules)}</pre></details>"
-    return _table(facts) + "<h3>Steps</h3>" + _table(steps) + rules
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    return "<table>" + "".join(f"<tr><th>{_(name)}</th><td>{_(value)}</td></tr>" for name, value in rows) + "</table>"
-
-
-def _(text: str) -> str:
-    return html.escape(text, quote=True)
-
-
-_PAGE: Final = """<!doctype html>
-<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1b1b1b }}
-table {{ border-collapse: collapse; width: 100% }} th {{ text-align: left; font-weight: 600; vertical-align: top;
-padding: .2rem 1rem .2rem 0; white-space: nowrap }} td {{ padding: .2rem 0; overflow-wrap: anywhere }}
-tr {{ border-bottom: 1px solid #e3e3e3 }} pre {{ overflow: auto; background: #f6f6f6; padding: 1rem }}
-.missing {{ color: #a30000 }}
-</style>
-{body}
-</html>
-"""
