@@ -14,6 +14,7 @@ from shared.azureml.endpoints import DeploymentView, Endpoints, EndpointView
 from shared.deciding import rollout
 from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
 from shared.engine.run import Work
+from shared.ledger.protocol import AlreadyExistsError
 from shared.ledger.records import Activity
 
 SOON: Final = timedelta(seconds=2)
@@ -92,24 +93,17 @@ class Deploying:
         return await self._endpoints.shortage(kind, count) if kind else ""
 
     async def _failed(self, work: Work, made: DeploymentView, why: str, detail: dict[str, Any]) -> Answer:
-        """Save the log, have the deployment removed, and fail with the service's reason and the log's end."""
+        """Save the log, and fail with the service's reason and the log's end; at its end the deployment is removed."""
         endpoint = str(detail["endpoint"])
         said = why or made.error or await self._endpoints.failure(str(detail.get("operation") or ""))
         blob, text = await self.save_log(work.activity, endpoint, made.name)
-        await self._retirements.plan(endpoint, [made.name], work.now, work.activity.id)
         last = " / ".join(line.strip() for line in text.splitlines()[-_LINES:] if line.strip())
         reasons = " | ".join(part for part in (said, last) if part) or "the service gives neither reason nor log"
-        try:
-            await self._endpoints.delete_deployment(endpoint, made.name)
-        except PermanentError as error:
-            reasons += f" (it is removed later: {error})"
         return Failed(f"deployment {made.name} failed: {reasons}", {**detail, "logs": blob})
 
     async def undo(self, work: Work) -> Answer:
         """Remove a deployment that was being made, once it can be removed."""
-        endpoint, name = work.step.detail.get("endpoint"), work.step.detail.get("deployment")
-        if not endpoint or not name:
-            return Done(work.step.detail)
+        endpoint, name = await self._names(work.activity)
         view = await self._endpoints.endpoint(endpoint)
         found = {one.name for one in await self._endpoints.deployments(endpoint)} if view else set()
         if view is None or name not in found:
@@ -120,24 +114,35 @@ class Deploying:
         return Again(SOON, work.step.detail, reason=f"deployment {name} is being removed")
 
     async def leave(self, activity: Activity, now: datetime) -> None:
-        """Have the deployment of a release that ended otherwise than well removed, if it takes no traffic.
+        """Remove the deployment of a release that ended otherwise than well, now or by the sweep, if it has no traffic.
 
         Where a person's change of the traffic stopped the rollout, everything stays as it is.
         """
         step, rolled = activity.step("deployment"), activity.step("rollout")
-        name = step.detail.get("deployment") if step else None
-        if not step or not name or activity.status == "succeeded" or (rolled and rolled.detail.get("respected")):
+        begun = step is not None and step.state != "pending"
+        if not begun or activity.status == "succeeded" or (rolled and rolled.detail.get("respected")):
             return
-        await self._retirements.plan(str(step.detail["endpoint"]), [str(name)], now, activity.id)
+        endpoint, name = await self._names(activity)
+        await self._retirements.plan(endpoint, [name], now, activity.id)
+        await self._retirements.run(now)
+
+    async def _names(self, activity: Activity) -> tuple[str, str]:
+        """Give endpoint and deployment, whether or not an answer about them was ever heard."""
+        loaded, deploy = await self.rule(activity)
+        return endpoint_name(loaded, deploy), deployment_name(loaded, deploy, activity)
 
     async def save_log(self, activity: Activity, endpoint: str, deployment: str) -> tuple[str, str]:
-        """Keep a deployment's log in the ledger; give the blob and the text."""
+        """Keep a deployment's log in the ledger, the first that was read; give the blob and the text."""
         try:
             text = await self._endpoints.logs(endpoint, deployment)
         except PermanentError as error:
             text = f"(no log: {error})"
         name = f"logs/{activity.id}-{activity.attempt}-{deployment}.txt"
-        await self._context.store.blobs.put(name, text.encode(), content_type="text/plain")
+        blobs = self._context.store.blobs
+        try:
+            await blobs.put(name, text.encode(), absent=True, content_type="text/plain")
+        except AlreadyExistsError:
+            text = (await blobs.get(name)).decode()
         return name, text
 
     async def rule(self, activity: Activity) -> tuple[Loaded, Deploy]:

@@ -73,9 +73,9 @@ class Jobs:
         return Failed(f"{step.name} job {name} {what}{f': {why}' if why else ''}", detail)
 
     async def cancel(self, work: Work) -> Answer:
-        """Ask for the end of the step's job, and look until it has ended."""
-        name = str(work.step.detail.get("job", ""))
-        view = await self._context.azureml.job(name) if name else None
+        """Ask for the end of the step's job, and look until it has ended; one that was not heard of, too."""
+        name = str(work.step.detail.get("job", "")) or self._context.job_name(work.activity, work.step)
+        view = await self._context.azureml.job(name)
         if view is None or view.ended:
             return Done(work.step.detail)
         if not work.step.detail.get("cancelling"):

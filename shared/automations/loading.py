@@ -6,6 +6,7 @@ import io
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -192,17 +193,21 @@ def read_frozen(folder: Path) -> Loaded:
 
 def named(loaded: Loaded, path: str) -> str:
     """Give the `name` of a frozen Azure ML file."""
-    from ruamel.yaml import YAML
-
-    return str(YAML(typ="safe", pure=True).load(loaded.files[path].decode())["name"])
+    return str(_frozen(loaded.files[path])["name"])
 
 
 def instances_of(loaded: Loaded, deploy: Deploy) -> tuple[str, int]:
     """Give type and number of the instances that a deployment file asks for, ("", 1) where it does not say."""
+    document = _frozen(loaded.files[deploy.deployment])
+    return str(document.get("instance_type") or ""), int(document.get("instance_count") or 1)
+
+
+@lru_cache(maxsize=256)
+def _frozen(text: bytes) -> Mapping[str, Any]:
     from ruamel.yaml import YAML
 
-    document = YAML(typ="safe", pure=True).load(loaded.files[deploy.deployment].decode())
-    return str(document.get("instance_type") or ""), int(document.get("instance_count") or 1)
+    document: Mapping[str, Any] = YAML(typ="safe", pure=True).load(text.decode())
+    return document
 
 
 def endpoint_name(loaded: Loaded, deploy: Deploy) -> str:

@@ -77,6 +77,9 @@ class Gatherer:
             verdict: Close | Wait = Wait(now + rule.quiet, "nothing has arrived")
         else:
             verdict = await self._decide(head, gathered, rule, now)
+            held = isinstance(verdict, Wait) and head.opened is not None and now - head.opened >= rule.max_wait
+            if held and not gathered.markers and not await self._collections.fresh(name, head, gathered):
+                verdict = Close("nothing is new in it")
         if isinstance(verdict, Close):
             reason = f"incomplete: {verdict.reason}" if verdict.incomplete else verdict.reason
             closing, new_etag = await self._collections.close(name, head, etag, now, reason)

@@ -5,7 +5,6 @@ request under the same name. A message that wakes an activity carries the due ti
 fits is dropped, so that messages never multiply.
 """
 
-import copy
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,13 +26,16 @@ from shared.engine.outcomes import (
 )
 from shared.ledger.activities import Activities
 from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
-from shared.ledger.records import Act, Activity, ActivityStatus, Step
+from shared.ledger.records import Act, Activity, ActivityStatus, Step, decode, encode
 from shared.telemetry import telling
 
 logger = logging.getLogger(__name__)
 
 _LONG_ENOUGH: Final = 15.0
 """Seconds after which an invocation lets go and has itself woken again, far below any host's limit."""
+_A_LOOK: Final = timedelta(minutes=2)
+"""No look takes as long: the timeouts of what it asks for end it before."""
+_A_MOMENT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class Engine:
             return
         if armed_for and armed_for != due_mark(activity.due):
             return
+        if not armed_for and _looked_at(activity, self._clock()):
+            await self._activities.wake(identifier, _A_MOMENT)
+            return
         try:
             with telling.inside(activity):
                 await self._proceed(activity, etag)
@@ -114,7 +119,7 @@ class Engine:
             step.tries += 1
             if activity.status == "queued":
                 activity.status = "running"
-            activity.updated, activity.due = now, now + timedelta(minutes=2)
+            activity.updated, activity.due = now, now + _A_LOOK
             etag = await self._activities.save(activity, etag)
             runners = self._runners if cancel is None else self._cancellers
             with telling.inside(activity, step), telling.look(step) as told:
@@ -158,7 +163,7 @@ class Engine:
             return Failed(f"step {step.name} is of kind {step.kind!r}, which this version of the hub does not know")
         asked: timedelta | None = None
         try:
-            answer = await runner(Work(copy.deepcopy(activity), copy.deepcopy(step), now))
+            answer = await runner(Work(decode(Activity, encode(activity)), decode(Step, encode(step)), now))
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -211,6 +216,15 @@ class Engine:
         elif activity.due is not None and self._clock() - activity.due > grace:
             await self._activities.wake(identifier, timedelta(0), due_mark(activity.due))
         return activity.status
+
+
+def _looked_at(activity: Activity, now: datetime) -> bool:
+    """Tell whether an instance is in the middle of a step, or died in it a moment ago: what it asks for may still come.
+
+    Nobody else goes on before that look is overdue, so that what undoes a step finds all that the step has made.
+    """
+    running = any(step.state == "running" for step in activity.steps)
+    return running and activity.due is not None and activity.due > now
 
 
 def _stop(activity: Activity, step: Step, answer: Failed | Refused | Superseded | Enough, now: datetime) -> None:

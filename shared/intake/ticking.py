@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.automations.language_triggers import expectation_of, gathering_of, schedule_of
 from shared.automations.models import Automation, Trigger
 from shared.deciding import gathering, missing, schedules
-from shared.ledger.marks import Mark, Marks, Waiting
+from shared.ledger.marks import Fired, Mark, Marks, Waiting
 from shared.ledger.protocol import ChangedError
 from shared.ledger.records import Cause
 from shared.rulebook import Rulebook
@@ -18,6 +18,9 @@ from shared.rulebook import Rulebook
 logger = logging.getLogger(__name__)
 
 _TRIES: Final = 20
+_REMEMBERED: Final = timedelta(days=1)
+"""How long an all-of knows which events it has used: a delivery that a crash left undecided is decided long before."""
+_MOST_REMEMBERED: Final = 200
 _Change = Callable[[Mark], Mark]
 
 
@@ -45,6 +48,8 @@ class Triggers:
         told: list[str] = [""]
 
         def change(mark: Mark) -> Mark:
+            if mark.activity_of(claim):
+                return mark
             events = {one.claim: one for one in mark.waiting}
             events.setdefault(claim, Waiting(claim=claim, time=time, kinds=tuple(kinds), event=dict(event)))
             state = [gathering.Seen(one.claim, one.time, frozenset(one.kinds)) for one in mark.waiting]
@@ -60,13 +65,13 @@ class Triggers:
         mark, _ = await self._marks.read(automation.name, trigger)
         if not any(one.claim == claim for fired in mark.firing for one in fired):
             await self._change(automation.name, trigger, change)
-        opened = await self._fire(automation, trigger, now)
-        return next((activity for activity, claims in opened if claim in claims), ""), told[0]
-
-    async def _fire(self, automation: Automation, trigger: int, now: datetime) -> list[tuple[str, tuple[str, ...]]]:
-        """Open what stands in the row as about to begin; each activity is named by its events."""
+        await self._fire(automation, trigger, now)
         mark, _ = await self._marks.read(automation.name, trigger)
-        opened = []
+        return mark.activity_of(claim), told[0]
+
+    async def _fire(self, automation: Automation, trigger: int, now: datetime) -> int:
+        """Open what stands in the row as about to begin; each activity is named by its events. Give how many."""
+        mark, _ = await self._marks.read(automation.name, trigger)
         for fired in mark.firing:
             claims = tuple(one.claim for one in fired)
             cause = Cause(kind="events", claims=claims[:20], count=len(claims), event=fired[-1].event)
@@ -78,13 +83,17 @@ class Triggers:
                 (f"all-of-{trigger}", *sorted(claims)),
                 [e.event for e in fired],
             )
-            opened.append((identifier, claims))
+            over = Fired(at=now, activity=identifier, claims=claims)
 
-            def done(mark: Mark, over: tuple[Waiting, ...] = fired) -> Mark:
-                return replace(mark, firing=tuple(one for one in mark.firing if one != over))
+            def done(mark: Mark, fired: tuple[Waiting, ...] = fired, over: Fired = over) -> Mark:
+                if fired not in mark.firing:
+                    return mark
+                known = [one for one in mark.over if now - one.at < _REMEMBERED]
+                firing = tuple(one for one in mark.firing if one != fired)
+                return replace(mark, firing=firing, over=(*known, over)[-_MOST_REMEMBERED:])
 
             await self._change(automation.name, trigger, done)
-        return opened
+        return len(mark.firing)
 
     async def expected(self, automation: Automation, trigger: int, time: datetime, now: datetime) -> None:
         """Take note that an expected event came."""
@@ -112,7 +121,7 @@ class Triggers:
 
     async def _tick(self, automation: Automation, index: int, trigger: Trigger, now: datetime) -> int:
         if trigger.all_of:
-            return len(await self._fire(automation, index, now))
+            return await self._fire(automation, index, now)
         if not (trigger.schedule or trigger.missing):
             return 0
         mark, etag = await self._marks.read(automation.name, index)

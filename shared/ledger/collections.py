@@ -190,18 +190,21 @@ class Collections:
     async def freeze(self, name: str, head: Head) -> Files:
         """Write the exact list of the closing generation, once; whoever comes second reads the first one's."""
         blob = f"collections/{name}/{head.generation}.json"
-        gathered = await self.gathered(name, head.generation)
-        taken = {
-            (file.account, file.container, file.path, file.etag)
-            for earlier in range(max(1, head.generation - _LOOK_BACK), head.generation)
-            for file in await self.frozen(f"collections/{name}/{earlier}.json")
-        }
-        files = tuple(f for f in gathered.files if (f.account, f.container, f.path, f.etag) not in taken)
+        files = await self.fresh(name, head, await self.gathered(name, head.generation))
         try:
             await self._blobs.put(blob, encode(FileList(files=files)), absent=True)
         except AlreadyExistsError:
             files = await self.frozen(blob)
         return Files(count=len(files), size=sum(file.size for file in files), blob=blob)
+
+    async def fresh(self, name: str, head: Head, gathered: Gathered) -> tuple[File, ...]:
+        """Give what is gathered and in no frozen list before."""
+        taken = {
+            (file.account, file.container, file.path, file.etag)
+            for earlier in range(max(1, head.generation - _LOOK_BACK), head.generation)
+            for file in await self.frozen(f"collections/{name}/{earlier}.json")
+        }
+        return tuple(f for f in gathered.files if (f.account, f.container, f.path, f.etag) not in taken)
 
     async def frozen(self, blob: str) -> tuple[File, ...]:
         """Read a frozen list; what does not exist is empty."""

@@ -23,13 +23,29 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event: dict[str, Any] = {}
 
 
+class Fired(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What has begun: when, the activity, and the claims of its events, which are used up."""
+
+    at: datetime
+    activity: str
+    claims: tuple[str, ...]
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one trigger remembers. `decided` and `met` are times of a schedule or of an expected event."""
+    """What one trigger remembers. `decided` and `met` are times of a schedule or of an expected event.
+
+    `over` are the last openings of an all-of: an event that is told of again, after a crash, belongs to its own.
+    """
 
     decided: datetime | None = None
     met: tuple[datetime, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     firing: tuple[tuple[Waiting, ...], ...] = ()
+    over: tuple[Fired, ...] = ()
+
+    def activity_of(self, claim: str) -> str:
+        """Give the activity that an event has taken part in, "" for none."""
+        return next((one.activity for one in self.over if claim in one.claims), "")
 
 
 class Marks:

@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared.azureml.batch import Invocation
-from shared.azureml.endpoints import EndpointView
+from shared.azureml.batch import Invocation, Target
 from shared.azureml.protocol import JobRequest, JobView, ModelView
-from shared.engine.outcomes import TransientError
+from shared.engine.outcomes import PermanentError, TransientError
 from tests.unit.flow.world import FakeAzureML, FakeData, FakeEndpoints
 
 Fault = Callable[[str], bool]
@@ -99,6 +98,10 @@ class Workspace(FakeAzureML):
         for name in list(self.jobs):
             self._state(name)
 
+    def end_all(self) -> None:
+        """Let all jobs that run end now."""
+        self.ends = dict.fromkeys(self.ends, self.clock())
+
     def _answer(self, what: str) -> None:
         if self.lost(what):
             raise TransientError(f"no answer to {what}")
@@ -142,12 +145,13 @@ class OnlineEndpoints(FakeEndpoints):
         self.made: list[str] = []
         self.lost_answer: Fault = never
 
-    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> None:
+    async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> str:
         if name not in self.found["delay"]:
             self.made.append(name)
             await super().create_deployment(folder, file, name, model, tags)
         if self.lost_answer(f"deployment {name}"):
             raise TransientError(f"no answer to deployment {name}")
+        return ""
 
     async def set_traffic(self, endpoint: str, traffic: object, expected: object) -> bool:
         done = await super().set_traffic(endpoint, traffic, expected)  # type: ignore[arg-type]
@@ -157,8 +161,10 @@ class OnlineEndpoints(FakeEndpoints):
             raise TransientError("no answer to traffic")
         return done
 
-    async def endpoint(self, name: str) -> EndpointView | None:
-        return await super().endpoint(name)
+    async def logs(self, endpoint: str, deployment: str) -> str:
+        if deployment not in self.found[endpoint]:
+            raise PermanentError(f"{endpoint}/{deployment} is not there")
+        return await super().logs(endpoint, deployment)
 
 
 class BatchEndpoints:
@@ -170,6 +176,9 @@ class BatchEndpoints:
         self.count = 3
         self.invocations: list[Invocation] = []
         self.lost: Fault = never
+
+    async def target(self, endpoint: str, deployment: str) -> Target:
+        return Target(deployment or "blue", "arrival-delay:1")
 
     async def invoke(self, invocation: Invocation) -> None:
         if invocation.name not in self.azureml.jobs:

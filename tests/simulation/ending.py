@@ -30,7 +30,10 @@ async def ending(stage: Stage) -> dict[str, Any]:
         ),
         "changes": [_ID.sub("#", change) for _, change in stage.endpoints.changes],
         "found": {endpoint: len(found) for endpoint, found in stage.endpoints.found.items()},
+        "logs": sorted([(await stage.store.blobs.get(one)).decode() async for one in stage.store.blobs.names("logs/")]),
         "invocations": len(stage.batch.invocations),
+        "told": Counter(title for titles in stage.deliveries.values() for title in titles),
+        "letters": Counter(letter.kind for letter in await stage.hub.letters.newest(limit=100)),
         "audit": await _audit(stage),
         "states": Counter(job.status for job in stage.azureml.jobs.values()),
     }
@@ -76,7 +79,7 @@ async def _activity(stage: Stage, one: Activity) -> tuple[Any, ...]:
     steps = tuple((step.name, step.state, step.attempt) for step in one.steps)
     reason = _ID.sub("#", one.reason.partition(" again in ")[0])
     count = one.cause.count
-    acts = tuple(act.kind for act in one.acts)
+    acts = tuple(sorted({(act.kind, act.who, act.attempt) for act in one.acts}))
     return one.automation, one.status, one.attempt, count, files, tuple(frozen), steps, _timeless(reason), acts
 
 
@@ -98,4 +101,6 @@ def _named(job: str) -> str:
 async def _audit(stage: Stage) -> dict[str, int]:
     rows = [row for row in await stage.rows("audit") if row.key.startswith("e:")]
     entries = [msgspec.json.decode(row.cells["entry"], type=Entry) for row in rows]
-    return dict(Counter(f"{entry.who} {entry.what}" for entry in entries))
+    told = Counter(f"{entry.who} {entry.what}" for entry in entries)
+    # A person who was not answered asks again: then two entries are what happened.
+    return {name: count if name.startswith("hub ") else 1 for name, count in told.items()}

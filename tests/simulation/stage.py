@@ -8,20 +8,29 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from shared import bootstrap
 from shared.automations.loading import Catalogue, Loaded
+from shared.azureml.batch import Batch
+from shared.azureml.endpoints import Endpoints
+from shared.azureml.protocol import AzureML, MonitorRun
 from shared.bootstrap import Hub, wire
 from shared.contents import Contents
+from shared.data import Data
 from shared.engine.acts import NotPossibleError
 from shared.ledger.memory import MemoryQueue, MemoryStore
 from shared.ledger.protocol import StoreError
-from shared.ledger.records import Activity
+from shared.ledger.records import Activity, File
+from shared.notify.channels import Channel
+from shared.notify.notifier import QUEUE as NOTIFY
+from shared.notify.rendering import Told
+from shared.notify.sending import Sender
+from shared.reconcile import reconcile
 from shared.rulebook import Rulebook
 from shared.settings import Settings
 from tests.simulation.clouds import BatchEndpoints, OnlineEndpoints, Workspace
@@ -67,6 +76,31 @@ setattr(bootstrap, "Contents", ReadOnce)  # noqa: B010
 _catalogues: dict[str, Catalogue] = {}
 
 
+class Noticing:
+    """Passes everything on, and tells when something is made or changed outside."""
+
+    _CHANGES: ClassVar = ("submit", "cancel", "create", "set_traffic", "delete", "invoke", "copy", "write", "send")
+
+    def __init__(self, target: object, note: Callable[[], None]) -> None:
+        self._target, self._note = target, note
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(self._CHANGES):
+            self._note()
+        return getattr(self._target, name)
+
+
+class Channels(Sender):
+    """Channels that take everything, and fold what has a number they know."""
+
+    def __init__(self, deliveries: dict[str, list[str]]) -> None:
+        self._deliveries = deliveries
+
+    async def send(self, channel: Channel, told: Sequence[Told], number: str) -> None:
+        titles = [one.message.title for one in told]
+        assert self._deliveries.setdefault(f"{channel.name}/{number}", titles) == titles
+
+
 @dataclass
 class Push:
     """A delivery of Event Grid to the webhook."""
@@ -87,6 +121,8 @@ class Stage:
     crash: tuple[int, str] | None = None
     """At which write (1 is the first), and how: `before`, `after` (it dies), `refused`, `unheard` (it lives on)."""
     seal: bool = True
+    lease: timedelta = LEASE
+    reconciles: bool = False
 
     def __post_init__(self) -> None:
         self.settings = Settings.read({**ENVIRONMENT, **self.environment}, _written(self.root, self.automations))
@@ -99,11 +135,16 @@ class Stage:
             _catalogues[self.automations] = Rulebook.read(self.settings.automations, self.settings.root)
         self.catalogue: Catalogue = _catalogues[self.automations]
         assert not self.catalogue.invalid, self.catalogue.invalid
+        self._queues = (self.settings.events_queue, self.settings.work_queue, NOTIFY)
         self.pushes: list[Push] = []
+        self.deliveries: dict[str, list[str]] = {}
+        """What channels were sent, by the number of the delivery: titles."""
         self.sent: list[dict[str, Any]] = []
         self.poison: list[str] = []
         self.errors: list[str] = []
         self.writes = 0
+        self.effects: set[int] = set()
+        """After which writes something was made or changed outside, before the next write."""
         self.crashes = 0
         self.journal: list[str] = []
         self._dead = False
@@ -115,16 +156,21 @@ class Stage:
 
     def start(self) -> Hub:
         """Start an instance on what the store holds."""
-        return wire(
+        hub = wire(
             self.settings,
             self.store,
-            self.data,
-            self.azureml,
+            cast("Data", Noticing(self.data, self._made)),
+            cast("AzureML", Noticing(self.azureml, self._made)),
             lambda: self.now,
-            endpoints=self.endpoints,
-            batch=self.batch,
+            endpoints=cast("Endpoints", Noticing(self.endpoints, self._made)),
+            batch=cast("Batch", Noticing(self.batch, self._made)),
             catalogue=self.catalogue,
         )
+        hub.notifier._sender = cast("Sender", Noticing(Channels(self.deliveries), self._made))
+        return hub
+
+    def _made(self) -> None:
+        self.effects.add(self.writes)
 
     async def _hook(self, moment: str, what: str) -> None:
         if self._outside:
@@ -198,6 +244,25 @@ class Stage:
             await self.run(2)
         raise AssertionError(f"nobody answered a person: {self.errors}")
 
+    async def until(self, condition: Callable[[], bool | Awaitable[bool]], hours: float = 6) -> None:
+        """Let time pass until something is so."""
+        end = self.now + timedelta(hours=hours)
+        while self.now < end:
+            answer = condition()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await self.run(5)
+        raise AssertionError(f"it never came so: {[(one.id, one.status) for one in await self.activities()]}")
+
+    async def until_statuses(self, *wanted: str | None) -> None:
+        """Let time pass until the activities have these statuses, the newest first; None is any."""
+
+        async def so() -> bool:
+            found = [one.status for one in await self.activities()]
+            return len(found) == len(wanted) and all(w in {None, f} for w, f in zip(wanted, found, strict=True))
+
+        await self.until(so)
+
     # Time
 
     async def run(self, seconds: float) -> None:
@@ -227,8 +292,7 @@ class Stage:
 
     async def under_way(self) -> list[str]:
         """Name what is under way: messages, pushes, and what the index of what is unfinished holds."""
-        names = (self.settings.events_queue, self.settings.work_queue)
-        found = [message.text[:80] for name in names for message in self.store.queue(name).messages]
+        found = [message.text[:80] for name in self._queues for message in self.store.queue(name).messages]
         found += [push.body[:80] for push in self.pushes]
         rows = await self.store.table("unfinished").partitions()
         found += [row.key for row in rows]
@@ -241,7 +305,7 @@ class Stage:
 
     def _next(self) -> datetime:
         times = [self._tick, *(push.due for push in self.pushes)]
-        for name in (self.settings.events_queue, self.settings.work_queue):
+        for name in self._queues:
             following = self.store.queue(name).next_visible()
             if following is not None:
                 times.append(following)
@@ -260,11 +324,12 @@ class Stage:
         for name, work in (
             (self.settings.events_queue, lambda text: self.hub.intake.accept(text, self.now, "queue")),
             (self.settings.work_queue, self.hub.work),
+            (NOTIFY, lambda text: self.hub.notifier.look(text, self.now)),
         ):
             if await self._message(self.store.queue(name), work):
                 return True
         if self._tick <= self.now:
-            self._tick += TICK
+            self._tick += max(1, -(-(self.now - self._tick) // TICK)) * TICK
             self.ticks += 1
             await self.attempt(self._timer)
             return True
@@ -273,6 +338,9 @@ class Stage:
     async def _timer(self) -> None:
         await self.hub.triggers.tick(self.now)
         await self.hub.sweep.run()
+        await self.hub.notifier.outbox.sweep(self.now)
+        if self.reconciles and self.ticks % 15 == 7:
+            await reconcile(self.hub, self.now)
         if self.seal and self.ticks % 10 == 0:
             await self.hub.audit.seal(self.now)
 
@@ -284,7 +352,7 @@ class Stage:
         push.tries += 1
 
     async def _message(self, queue: MemoryQueue, work: Callable[[str], Awaitable[object]]) -> bool:
-        taken = queue.receive(LEASE.total_seconds())
+        taken = queue.receive(self.lease.total_seconds())
         if taken is None:
             return False
         message, receipt = taken
@@ -338,6 +406,42 @@ class Stage:
             "dataVersion": "",
             "metadataVersion": "1",
         }
+
+    def breach_event(self, run: str, signal: str = "data-drift") -> dict[str, Any]:
+        """Give the event of a monitor's run that found a breach."""
+        sentence = f"delay-monitor_{signal} has failed due to one or more features violating metric thresholds."
+        return {
+            "topic": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws",
+            "subject": f"experiments/e/runs/{run}",
+            "eventType": "Microsoft.MachineLearningServices.RunStatusChanged",
+            "id": f"{run}-{signal}",
+            "eventTime": self.now.isoformat(),
+            "data": {
+                "experimentId": "e",
+                "experimentName": "delay-monitor",
+                "runId": run,
+                "runType": "azureml.scriptrun",
+                "RunTags": {"azureml_modelmonitor_threshold_breached": sentence},
+                "runStatus": "Completed",
+            },
+            "dataVersion": "1.0",
+            "metadataVersion": "1",
+        }
+
+    def monitored(self, run: str, share: float) -> None:
+        """Let a monitor's run end with a report in which a feature of that share of all importance drifts."""
+        self.azureml.monitors.append(MonitorRun(run, self.now - timedelta(minutes=5), self.now))
+        features = [
+            {"name": name, "weight": weight, "metrics": {"psi": {"value": value, "threshold": 0.2}}}
+            for name, weight, value in (("hour", share, 0.5), ("origin", 1 - share, 0.05))
+        ]
+        report = {"rows": 1000, "signals": [{"signal": "data-drift", "features": features}]}
+        self.data.contents[f"ExperimentRun/dcid.{run}/outputs/signals.json"] = json.dumps(report).encode()
+
+    def lies(self, path: str, etag: str) -> None:
+        """Put a file into storage of which no event tells."""
+        file = File(account="landing", container="landing", path=path, etag=etag, size=10, time=self.now)
+        self.data.lying.append(file)
 
 
 def _written(root: Path, automations: str) -> Path:
