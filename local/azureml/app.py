@@ -28,6 +28,7 @@ from local.azureml.node import Node
 from local.azureml.online import OnlineEndpoints
 from local.azureml.operations import Operations
 from local.azureml.pipelines import PipelineRunner
+from local.azureml.region import Region
 from local.azureml.router import Router
 from local.azureml.routes import Routes, read_call
 from local.azureml.runs import Runs
@@ -67,11 +68,10 @@ class Emulator:
         node = Node(cloud, self.runs, self.assets, self.storage, self.resolver, self.environments, self.workspace)
         self.faults, self.hosts = Faults(), StorageHosts(cloud)
         self.commands = CommandRunner(self.runs, node, self.nodes, self.tracking, self.faults)
-        self.jobs.register("Command", self.commands)
         self.pipelines = PipelineRunner(self.runs, self.jobs, self.assets, self.resolver)
         self.sweeps = SweepRunner(self.runs, self.jobs, node, self.tracking)
-        self.jobs.register("Pipeline", self.pipelines)
-        self.jobs.register("Sweep", self.sweeps)
+        for kind, runner in (("Command", self.commands), ("Pipeline", self.pipelines), ("Sweep", self.sweeps)):
+            self.jobs.register(kind, runner)
         self.job_outputs = JobOutputs(self.runs)
         self.history = History(self.runs, self.storage, self.resolver, self.job_outputs)
         self.operations = Operations(cloud, self.state, self.faults)
@@ -84,8 +84,8 @@ class Emulator:
         self.metrics = Metrics(self.state, self.endpoints)
         self.router = Router(self.endpoints, self.deployments, self.metrics)
         self.neighbours = Neighbours(cloud, self.assets, self.state, self.storage, self.environments, self.operations)
-        self.arm, self.subscription, self.plain, self.run_history = Routes(), Routes(), Routes(), Routes()
-        self.data = Routes()
+        self.region = Region(self.state, self.metrics)
+        self.arm, self.subscription, self.plain, self.run_history, self.data = (Routes() for _ in range(5))
         self.job_outputs.serve(self.data)
         self.workspace.serve(self.arm, self.plain)
         self.assets.serve(self.arm)
@@ -101,6 +101,7 @@ class Emulator:
         self.scoring, self.management = Routes(), Routes()
         self.invocations.serve(self.scoring, self.management)
         self.metrics.serve(self.arm)
+        self.region.serve(self.subscription, self.plain)
         self._tasks: list[asyncio.Task[None]] = []
 
     def application(self) -> web.Application:
@@ -197,6 +198,7 @@ class Emulator:
             (f"/mferp/managementfrontend{workspace}", self.management),
             ("/batch", self.scoring),
             *self.neighbours.tables(),
+            ("/v1/workspaces", self.region.logs),
         ):
             if lower == prefix or lower.startswith(prefix + "/"):
                 return routes, len(prefix)

@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -67,6 +68,19 @@ class Metrics:
             series["at"].append(round(moment, 3))
             series["ms"].append(round(took * 1000, 2))
         self._changed.add(key)
+
+    def requests(self) -> Iterator[tuple[str, str, int, int, float, float]]:
+        """Give what can be seen of each request: endpoint, deployment, status, the model's status, when, how long (ms).
+
+        Of minutes with very many requests, those of which the latency was kept.
+        """
+        visible = (datetime.now(UTC) - self._delay).timestamp()
+        for (endpoint, _), series in sorted(self._minutes.items()):
+            for key, found in series.items():
+                deployment, status, model = key.split("|")
+                for at, took in zip(found["at"], found["ms"], strict=True):
+                    if at <= visible:
+                        yield endpoint, deployment, int(status), int(model), at, took
 
     async def save(self) -> None:
         """Write what changed, every few seconds, for ever."""

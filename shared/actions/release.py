@@ -173,9 +173,10 @@ class Release:
 
     async def _send(self, loaded: Loaded, deploy: Deploy, detail: dict[str, Any], view: EndpointView) -> Answer:
         """Send the requests that were counted; a crash here sends some twice, and they stay marked as the hub's own."""
-        count = int(detail["send"])
-        await self._measuring.send(loaded, deploy, view, str(detail["deployment"]), count)
-        return Again(SOON, {**detail, "send": 0}, reason=f"{count} requests of the hub's own were sent")
+        count = await self._measuring.send(loaded, deploy, view, str(detail["deployment"]), int(detail["send"]))
+        *before, (at, _) = detail["smoke"]
+        detail |= {"send": 0, "smoke": [*before, [at, count]]}
+        return Again(SOON, detail, reason=f"{count} requests of the hub's own were sent")
 
     async def _back(self, work: Work, detail: dict[str, Any], view: EndpointView) -> Answer:
         """Go back: traffic first, then logs, then the deployment."""
