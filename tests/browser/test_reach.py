@@ -155,3 +155,22 @@ def test_a_hub_that_does_not_answer_is_said(site: Site, chromium: Browser) -> No
     page.unroute("**/api/dashboard")
     expect(page.locator("html:not([data-stale])")).to_be_attached(timeout=20_000)
     page.close()
+
+
+def test_what_comes_new_appears_by_itself(
+    site: Site, chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    quiet = Site(site.loop, tmp_path_factory.mktemp("quiet"), RULES)
+    context = chromium.new_context()
+    first, letters = context.new_page(), context.new_page()
+    signed_in(first, quiet)
+    letters.goto(f"{quiet.url}/dead-letters")
+    expect(letters.locator("main")).to_contain_text("There are no dead letters.")
+    desk = quiet.desk
+    quiet.do(desk.send(desk.blob_event("flights/2013-01/a.csv", "0x1")))
+    quiet.do(desk.hub.letters.record("quarantine", b"{]", desk.now, "no JSON"))
+    expect(letters.locator("tbody")).to_contain_text("no JSON", timeout=20_000)
+    first.bring_to_front()
+    expect(first.locator("#gathering")).to_contain_text("1 file", timeout=20_000)
+    expect(first).to_have_title("(1) Now · Automation hub", timeout=20_000)
+    context.close()

@@ -1,8 +1,11 @@
-// Keeps a page as it is now: asks for it again every few seconds and puts in what has changed. Works without, too.
+// Keeps a page as it is now: asks for it again every few seconds, less often while nothing changes, and puts in what
+// has changed. Works without, too.
 "use strict";
 (() => {
-  document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  const here = document.querySelector("nav [aria-current]"); // its scrollIntoView would move where Tab begins
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - (innerWidth - here.offsetWidth) / 2;
   const often = 3000;
+  const idle = 10000;
   const seldom = 30000;
   const live = () => [...document.querySelectorAll("[data-live]")];
   if (!live().length) return;
@@ -23,12 +26,19 @@
     }
   };
 
+  const said = (part) => {
+    const copy = part.cloneNode(true);
+    for (const time of copy.querySelectorAll("time")) time.remove();
+    return copy.textContent;
+  };
+
   const look = async () => {
-    if (document.hidden) return;
+    if (document.hidden) return false;
+    let changed = false;
     const answer = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin", cache: "no-store" });
     if (answer.status === 401) {
       location.reload();
-      return;
+      return true;
     }
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -38,6 +48,7 @@
       if (!now || busy(part)) continue;
       keepOpen(part, now);
       if (part.innerHTML !== now.innerHTML) {
+        changed ||= said(part) !== said(now);
         const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
         part.replaceChildren(...now.childNodes);
         if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -47,12 +58,12 @@
       if (!fresh.getElementById(known.id)) known.replaceChildren();
     }
     document.documentElement.removeAttribute("data-stale");
+    return changed;
   };
 
   const turn = async () => {
     try {
-      await look();
-      pause = often;
+      pause = (await look()) ? often : Math.min(idle, Math.max(often, pause * 1.2));
     } catch {
       document.documentElement.setAttribute("data-stale", "");
       pause = Math.min(seldom, pause * 2);
