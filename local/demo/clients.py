@@ -28,10 +28,17 @@ class HubClient:
 
     def get(self, path: str, **parameters: str) -> Any:
         """Give the JSON of a route; raises StoryError for any other status than 200."""
-        answer = self._session.get(f"{self._url}/{path}", params=parameters, timeout=_TIMEOUT)
+        return self._get(path, parameters, "application/json").json()
+
+    def page(self, path: str) -> str:
+        """Give a route's page; raises StoryError for any other status than 200."""
+        return self._get(path, {}, "text/html").text
+
+    def _get(self, path: str, parameters: Mapping[str, str], kind: str) -> requests.Response:
+        answer = self._session.get(f"{self._url}/{path}", params=parameters, headers={"Accept": kind}, timeout=_TIMEOUT)
         if answer.status_code != 200:
             raise StoryError(f"GET /api/{path} answered {answer.status_code}: {answer.text[:500]}")
-        return answer.json()
+        return answer
 
     def post(self, path: str, body: Any = None) -> Any:
         """Post and give the JSON of the answer; raises StoryError for an error."""

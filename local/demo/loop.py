@@ -1,6 +1,8 @@
 """Points 5, 6 and 7: files are scored in a batch, drift is found and answered, and the receipt shows the chain."""
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any, Final
 
 from azure.storage.blob import BlobServiceClient
@@ -12,7 +14,7 @@ from local.demo.telling import Point, Telling
 
 SCORING: Final = "delay-score"
 BATCH: Final = "delay-batch"
-MONITOR: Final = "delay-monitor"
+MOST_PICTURES: Final = 4
 
 
 def live_version(client: Any) -> str:
@@ -28,8 +30,9 @@ def score(telling: Telling, cloud: Cloud, hub: HubClient, month: str, days: list
         client = azure_ml(cloud)
         _batch_endpoint(telling, client)
         files = flights.scoring_files(month, days)
+        known = {item["id"] for item in hub.activities(SCORING)}
         burst.upload(cloud, "scoring", files)
-        activity = _one(telling, hub, SCORING, "they are scored")
+        activity = _new(telling, hub, SCORING, known, "they are scored")
         telling.claim(
             "one batch run scored the burst", activity["status"] == "succeeded", activity["reason"] or activity["id"]
         )
@@ -62,26 +65,36 @@ def _batch_endpoint(telling: Telling, client: Any) -> None:
     telling.note(f"a batch endpoint with version {version[:15]}… is there, made by plain azure-ai-ml")
 
 
-def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: list[str]) -> dict[str, Any]:
-    """Tell of the monitor, its breaches and what they deserve; give the retraining activity."""
+def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: list[str]) -> None:
+    """Tell of the monitor, its breaches and what they deserve."""
     with telling.point("6c", "A monitor finds drift, and it persists") as point:
         client = azure_ml(cloud)
         labels = flights.label_files(month)
         burst.upload(cloud, "landing", labels)
-        before = {item["id"] for item in hub.activities(burst.AUTOMATION)}
+        known = {item["id"] for item in hub.activities(burst.AUTOMATION)}
         seen: list[str] = []
         for folder in folders:
             run = _monitor(telling, client, folder, month)
             activity = _caused_by(telling, hub, run)
-            seen.append(activity["status"])
             triage = release.step(activity, "triage")
+            seen.append(triage["outcome"])
             _windows(point, run, triage)
-            telling.note(f"{run}: {activity['reason'] or triage.get('reason', activity['status'])}")
-        telling.claim("the first breach leads to nothing", seen[0] == "refused", "2 of 3 windows must agree")
-        fresh = [item for item in hub.activities(burst.AUTOMATION) if item["id"] not in before]
-        retraining = [item for item in fresh if item["status"] != "refused"]
-        telling.claim("the second one leads to one retraining", len(retraining) == 1, f"{len(fresh)} breaches came in")
-    return dict(hub.get(f"activities/{retraining[0]['id']}"))
+            telling.note(f"{run}: {triage['outcome']}; {activity['reason'] or triage.get('reason', '')}")
+            _pictures(point, client, run)
+        telling.claim("the first breach leads to nothing yet", seen[0] == "ignore", "2 of 3 windows must agree")
+        telling.claim("the second one leads to a retraining", seen[1] == "retrain", triage["reason"])
+        retraining = _ended(telling, hub, activity["id"], "the retraining")
+        telling.claim("the retraining ran to its end", retraining["status"] == "succeeded", retraining["id"])
+        fresh = [item for item in hub.activities(burst.AUTOMATION) if item["id"] not in known]
+        trained = [item for item in fresh if release.step(dict(hub.get(f"activities/{item['id']}")), "train")]
+        telling.claim("it is the only one", len(trained) == 1, f"{len(fresh)} breaches came in")
+        version = release.step(retraining, "register")["version"]
+
+        def waits() -> tuple[Any, str]:
+            return release.of_version(hub, version), "its registration is on its way"
+
+        gated = telling.watch("its model goes through the same gates", waits, 60)
+        telling.claim("its model waits for its turn at the same gates", bool(gated), gated["status"])
 
 
 def _monitor(telling: Telling, client: Any, folder: str, month: str) -> str:
@@ -129,14 +142,18 @@ def _windows(point: Point, run: str, triage: dict[str, Any]) -> None:
     point.tables.append({"title": title, "rows": [("window", "severity", "rows", "drifted"), *rows]})
 
 
-def _one(telling: Telling, hub: HubClient, automation: str, what: str) -> dict[str, Any]:
-    """Wait for the newest activity of an automation to end."""
+def _new(telling: Telling, hub: HubClient, automation: str, known: set[str], what: str) -> dict[str, Any]:
+    """Wait for an activity that was not there before, and for its end."""
 
+    def opened() -> tuple[str, str]:
+        return next((item["id"] for item in hub.activities(automation) if item["id"] not in known), ""), "gathering"
+
+    return _ended(telling, hub, telling.watch(what, opened, 120), what)
+
+
+def _ended(telling: Telling, hub: HubClient, identifier: str, what: str) -> dict[str, Any]:
     def ended() -> tuple[Any, str]:
-        items = hub.activities(automation)
-        if not items:
-            return None, "gathering"
-        activity = hub.get(f"activities/{items[0]['id']}")
+        activity = hub.get(f"activities/{identifier}")
         step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
         text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
         return (activity if activity["status"] in release.ENDED else None), text
@@ -145,14 +162,27 @@ def _one(telling: Telling, hub: HubClient, automation: str, what: str) -> dict[s
     return found
 
 
-def receipt(telling: Telling, cloud: Cloud, hub: HubClient) -> None:
-    """Tell point 7."""
+def _pictures(point: Point, client: Any, run: str) -> None:
+    """Put the monitor's pictures of what drifts into the report."""
+    with tempfile.TemporaryDirectory() as folder:
+        client.jobs.download(run, output_name="report", download_path=folder)
+        report = json.loads(next(Path(folder).rglob("signals.json")).read_text())
+        for name, path in list(report["pictures"].items())[:MOST_PICTURES]:
+            svg = next(Path(folder).rglob(Path(path).name)).read_text()
+            point.pictures.append({"title": f"{name}, as {run} saw it", "svg": svg})
+
+
+def receipt(telling: Telling, cloud: Cloud, hub: HubClient, folder: Path) -> None:
+    """Tell point 7; the receipt is kept in the folder, as a page and as JSON."""
     with telling.point("7", "The receipt of the live model, and why a file did nothing") as point:
         version = live_version(azure_ml(cloud))
-        found = hub.get(f"models/{burst.MODEL}/versions/{version}/receipt")
-        text = json.dumps(found)
+        path = f"models/{burst.MODEL}/versions/{version}/receipt"
+        found, page = hub.get(path), hub.page(path)
+        text = json.dumps(found, indent=2)
+        (folder / "receipt.json").write_text(f"{text}\n")
+        (folder / "receipt.html").write_text(page)
         telling.claim(
-            "the receipt shows the chain", version in text and "flights" in text, f"{burst.MODEL}:{version[:15]}…"
+            "the receipt shows the chain", version in text and version in page and "flights" in text, "receipt.html"
         )
         point.tables.append({"title": "Receipt", "rows": [(key, _short(value)) for key, value in found.items()]})
         burst.upload(cloud, "landing", [("somewhere/else.csv", b"x\n")])

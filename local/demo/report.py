@@ -1,6 +1,7 @@
 """The report of the story: one HTML page and one JSON file, no third-party host."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,8 +13,12 @@ from local.demo.telling import Point
 
 
 def write(folder: Path, points: Sequence[Point], failure: str, seconds: float, installing: float) -> Path:
-    """Write report.html and report.json into `folder`; give the page."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write report.html, report.json and the pictures into `folder`; give the page."""
+    pictures = [picture for point in points for picture in point.pictures]
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(pictures, 1):
+        name = re.sub(r"[^a-z0-9]+", "-", picture["title"].lower()).strip("-")
+        (folder / "pictures" / f"{number:02}-{name}.svg").write_text(picture["svg"])
     facts = {
         "came_true": not failure,
         "failure": failure,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -29,10 +30,12 @@ def tell(cloud: Cloud) -> int:
     began = time.time()
     installing = max(0.0, began - float(os.environ.get("HUB_DEMO_BEGAN") or began))
     warnings.filterwarnings("ignore", module=r"azure\.ai\.ml.*")
-    logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
+    logging.getLogger("azure.ai.ml._utils._experimental").disabled = True
     console = Console()
     telling = Telling(console)
     cloud = replace(cloud, local_dir=cloud.local_dir / "demo")
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
     failure = ""
     try:
         console.print("starting the laptop cloud: storage, Event Grid, Azure ML, Functions host")
@@ -71,13 +74,13 @@ def _story(telling: Telling, cloud: Cloud) -> None:
         title = "A better model: shadow, canary, full"
         release.by_steps(telling, hub, load, release.step(second, "register")["version"], "4b", title)
         days = flights.days(summer)[: flights.LANDING_DAYS]
-        folders = [loop.score(telling, cloud, hub, summer, part) for part in (days[:4], days[4:8])]
+        folders = [loop.score(telling, cloud, hub, summer, part) for part in (days[4:8], days[8:12])]
         worse.broken(telling, cloud, hub, load, flights.new_destinations(summer, known, 200))
         third = burst.month(telling, cloud, hub, summer, list(flights.month(summer, days)))
         loop.drift(telling, cloud, hub, summer, folders)
         title = "The model that has seen the summer is released"
         release.by_steps(telling, hub, load, release.step(third, "register")["version"], "6d", title)
-    loop.receipt(telling, cloud, hub)
+    loop.receipt(telling, cloud, hub, OUT)
 
 
 def _short(path: Path) -> str:

@@ -33,7 +33,7 @@ class Telling:
     @contextmanager
     def point(self, number: str, title: str) -> Iterator[Point]:
         """Tell one point; its time is taken."""
-        self.console.print(f"\n[bold]{number}  {title}[/bold]")
+        self.console.print(f"\n[bold]{number}  {title}[/bold]", soft_wrap=True)
         point = Point(number, title)
         self.points.append(point)
         began = time.monotonic()
@@ -47,11 +47,11 @@ class Telling:
         if not came_true:
             raise StoryError(f"expected: {what}; seen: {seen}")
         self.points[-1].claims.append((what, seen))
-        self.console.print(f"   [green]✓[/green] {what}  [dim]{seen}[/dim]", highlight=False)
+        self.console.print(f"   [green]✓[/green] {what}  [dim]{seen}[/dim]", highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something in passing."""
-        self.console.print(f"   {text}", highlight=False)
+        self.console.print(f"   {text}", highlight=False, soft_wrap=True)
 
     def watch(self, what: str, look: Callable[[], tuple[Any, str]], seconds: float, every: float = 0.4) -> Any:
         """Look until the first of the pair is something, showing the second; raises StoryError after `seconds`."""
@@ -66,7 +66,7 @@ class Telling:
                     shown = text
                     status.update(f"{what}: {text}")
                     if not self.console.is_terminal:
-                        self.console.print(f"   … {what}: {text}", highlight=False)
+                        self.console.print(f"   … {what}: {text}", highlight=False, soft_wrap=True)
                 if time.monotonic() > end:
                     raise StoryError(f"{what} did not come true within {seconds:.0f} s; last seen: {text}")
                 time.sleep(every)
