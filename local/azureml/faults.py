@@ -66,7 +66,7 @@ class Faults:
         if refused is None:
             return None
         status = int(refused.get("code", 503))
-        code = {429: "TooManyRequests", 503: "ServiceUnavailable"}.get(status, "InternalServerError")
+        code = {429: "TooManyRequests", 503: "ServiceUnavailable"}.get(status, "ServiceError")
         headers = {"Retry-After": str(refused["retryAfter"])} if "retryAfter" in refused else {}
         return reply(ArmError(status, code, f"A fault that was set answers {status}.").body(), status, headers)
 

@@ -181,6 +181,29 @@ def test_a_recording_is_answered_in_the_same_shape(name: str, ml: MLClient, lapt
     assert problems == []
 
 
+def test_errors_look_as_those_that_people_have_shown(ml: MLClient, laptop: Any, unique: str, fault: Any) -> None:
+    """Bodies from https://github.com/MicrosoftDocs/azure-docs/issues/122250 and traces of clients, in error_bodies/."""
+    replay = Replay(laptop)
+    base = f"{replay.base}{laptop.cloud.workspace_id}"
+    body = {"properties": {"jobType": "Command", "command": "true", "environmentId": "azureml:plain:1"}}
+    replay.session.put(f"{base}/jobs/{unique}", json=body, timeout=30)
+    body["properties"]["command"] = "false"
+    fault({"fault": "status", "match": "/jobs/broken$", "code": 500})
+    answers = {
+        "immutable-job": (400, replay.session.put(f"{base}/jobs/{unique}", json=body, timeout=30)),
+        "internal-error": (500, replay.session.get(f"{base}/jobs/broken", timeout=30)),
+        "not-found": (404, replay.session.get(f"{base}/models/{unique}/versions/1", timeout=30)),
+    }
+    for name, (status, answer) in answers.items():
+        shown = json.loads((RECORDINGS.parent / "error_bodies" / f"{name}.json").read_text())
+        assert answer.status_code == status, name
+        given = answer.json()
+        assert given["error"]["code"] == shown["error"]["code"]
+        assert unexplained(differences(shown, given)) == [], name
+    assert "A job with this name already exists." in answers["immutable-job"][1].json()["error"]["message"]
+    replay.session.close()
+
+
 def test_every_error_has_the_envelope_of_the_service(ml: MLClient, laptop: Any) -> None:
     replay = Replay(laptop)
     for path, status in (("jobs/none", 404), ("no/such/route", 404), ("models/a/versions/1", 404)):
