@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 REST: Final = 1.0
 """Seconds after the first record (so after the first event was decided) until OpenTelemetry is imported."""
 _BETWEEN: Final = 0.5
-_PATIENCE: Final = 3.0
+_PATIENCE: Final = 2.0
 
 
 class Pump(threading.Thread):

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+import requests
+
 from local.testing import LaptopCloud
 from tests.e2e.drops import Drop, Workspace
 from tests.telemetry.collector import Seen, collecting
+
+PUBLISHED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_one_trace_leads_from_a_blob_to_the_end_of_its_jobs(start_laptop: Callable[..., LaptopCloud]) -> None:
@@ -17,6 +21,7 @@ def test_one_trace_leads_from_a_blob_to_the_end_of_its_jobs(start_laptop: Callab
                 "OTEL_METRIC_EXPORT_INTERVAL": "2000",
             }
         )
+        _publish(laptop, PUBLISHED)
         drop = Drop("traced", count=5)
         laptop.upload(drop.files)
         laptop.upload(drop.marker)
@@ -26,7 +31,8 @@ def test_one_trace_leads_from_a_blob_to_the_end_of_its_jobs(start_laptop: Callab
         collector.wait(lambda seen: any(one.name == ended for one in seen.spans), 30, "the activity's span")
         counted = {"hub.events", "hub.decisions", "hub.activities", "hub.step.latency", "hub.delivery.age"}
         collector.wait(lambda seen: counted <= {name for name, _, _ in seen.metrics}, 30, "the metrics")
-        collector.wait(lambda seen: any(one.name == "event ModelRegistered" for one in seen.spans), 30, "the model")
+        for name in ("event ModelRegistered", "event ActivitySucceeded", "event ready"):
+            collector.wait(lambda seen, name=name: any(one.name == name for one in seen.spans), 60, name)
 
     (whole,) = [span for span in collector.spans if span.name == ended]
     trace = collector.trace(whole.trace)
@@ -52,9 +58,39 @@ def test_one_trace_leads_from_a_blob_to_the_end_of_its_jobs(start_laptop: Callab
     assert tags["traceparent"] == f"00-{root.trace}-{by_name['job numbers-train check'].span}-01"
     # The event of the model that came of it found its way back into the trace, by the model's tag.
     assert by_name["event ModelRegistered"].parent == whole.span
+    # So did the hub's own CloudEvent of the activity's end, by way of its topic.
+    told = by_name["event ActivitySucceeded"]
+    assert told.attributes["hub.event.subject"] == f"activities/{activity['id']}"
+    # A publisher's trace comes through Event Grid and the queue as well.
+    (brought,) = [span for span in collector.spans if span.name == "event ready"]
+    assert (brought.trace, brought.parent) == (PUBLISHED.split("-")[1], PUBLISHED.split("-")[2])
     (line,) = [one for one in collector.lines if one[0].startswith(f"activity {activity['id']} of")]
     assert line[1] == root.trace
     assert line[2]["hub.activity"] == activity["id"]
+
+
+def _publish(laptop: LaptopCloud, traceparent: str) -> None:
+    """Publish to the hub's topic as another system would."""
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/pipelines/etl",
+        "type": "com.example.ready",
+        "subject": "numbers",
+        "traceparent": traceparent,
+        "data": {},
+    }
+    found = laptop.environment
+    requests.post(
+        found["EVENTGRID_TOPIC_ENDPOINT"],
+        json=[event],
+        params={"api-version": "2018-01-01"},
+        headers={
+            "aeg-sas-key": found["EVENTGRID_TOPIC_KEY"],
+            "Content-Type": "application/cloudevents-batch+json; charset=utf-8",
+        },
+        timeout=20,
+    ).raise_for_status()
 
 
 def _in_order(spans: list[Seen], whole: Seen) -> None:
