@@ -1,6 +1,7 @@
 """Which requests raise which events. Source: Microsoft Learn, event-schema-blob-storage."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,33 @@ def test_a_later_write_has_a_greater_sequencer_as_text() -> None:
 def test_times_have_seven_digits_of_a_second() -> None:
     assert ticks(1_597_339_093_164_726_200) == "2020-08-13T17:18:13.1647262Z"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", ticks(0))
+
+
+ALL = {"api", "clientRequestId", "requestId", "sequencer", "storageDiagnostics"}
+BLOB = ALL | {"contentType", "blobType", "url"}
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "more", "keys"),
+    [
+        ("PutBlob", "BlobCreated", {}, BLOB | {"eTag", "contentLength"}),
+        ("PutBlockList", "BlobCreated", {}, BLOB | {"eTag", "contentLength"}),
+        ("SetBlobTier", "BlobTierChanged", {}, BLOB | {"contentLength"}),
+        ("DeleteBlob", "BlobDeleted", {}, BLOB),
+        ("DeleteFile", "BlobDeleted", {}, BLOB),
+        ("CreateFile", "BlobCreated", {"offset": 0}, BLOB | {"eTag", "contentLength", "contentOffset"}),
+        ("FlushWithClose", "BlobCreated", {"offset": 5}, BLOB | {"eTag", "contentLength", "contentOffset"}),
+        ("RenameFile", "BlobRenamed", {"source": "/landing/c/a"}, ALL | {"destinationUrl", "sourceUrl"}),
+        ("RenameDirectory", "DirectoryRenamed", {"source": "/landing/c/a"}, ALL | {"destinationUrl", "sourceUrl"}),
+        ("CreateDirectory", "DirectoryCreated", {}, ALL | {"eTag", "url"}),
+        ("DeleteDirectory", "DirectoryDeleted", {}, ALL | {"url", "recursive"}),
+    ],
+)
+def test_what_an_event_tells(api: str, kind: str, more: dict[str, Any], keys: set[str]) -> None:
+    """The samples of https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage."""
+    write = Write(api, f"Microsoft.Storage.{kind}", "landing", "c", "b", "", client_request_id="q", **more)
+    event = event_of(write, Response(201, {"etag": '"0x1"'}, b""), None, 5, 7, "/topic", "http://host")
+    assert set(event["data"]) == keys
+    assert set(event) == {
+        "topic", "subject", "eventType", "id", "data", "dataVersion", "metadataVersion", "eventTime",
+    }  # fmt: skip
