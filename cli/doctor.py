@@ -76,6 +76,14 @@ def _hub(job: Job) -> Iterator[Finding]:
         )
         if error.status in {401, 403}:
             mend = f". {local_dir()}/env" if target.laptop else "export HUB_KEY=<a key with the role reader>"
+        elif error.status == 503 and "log of the app" in str(error):
+            # A setting that is missing or wrong is named where only the app's owners read.
+            name = (urlsplit(target.url).hostname or "").partition(".")[0]
+            mend = (
+                f"grep SettingsError {local_dir()}/logs/host.log | tail -1"
+                if target.laptop
+                else f"az webapp log tail --name {name} --resource-group <its group>"
+            )
         yield ("hub", "wrong", str(error), mend)
         return
     yield ("hub", "ok", f"{status['hub']} answers at {target.url}", "")

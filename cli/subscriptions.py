@@ -19,6 +19,7 @@ _KINDS: Final = {
     "run_status_changed": f"{_WORKSPACE}RunStatusChanged",
     "drift": f"{_WORKSPACE}RunStatusChanged",
 }
+_PROBE: Final = "/blobServices/default/containers/hub-data/blobs/probe/"
 _FUNCTION: Final = re.compile(r'function_name\("([A-Za-z0-9_-]+)"\)')
 _MEND: Final = "edit infra/subscriptions.json, then: azd provision (a laptop: make down up)"
 
@@ -65,6 +66,11 @@ def _coverage(subscriptions: list[Mapping[str, Any]], root: Path) -> Iterator[Fi
     by_topic: dict[str, list[Mapping[str, Any]]] = {}
     for one in subscriptions:
         by_topic.setdefault(one["topic"], []).append(one["filter"])
+    if any(_lets(one, _BLOB_KINDS["blob_created"], _PROBE) for one in by_topic.get("storage", [])):
+        yield ("events of the probe", "ok", "blob-created comes through", "")
+    else:
+        seen = f"no subscription lets blobs of {_PROBE} through: the probe would never come back"
+        yield ("events of the probe", "wrong", seen, _MEND)
     for loaded in load(root / "automations", root).automations.values():
         for trigger in loaded.automation.on:
             kind = trigger.kind.replace("-", "_")

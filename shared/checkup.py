@@ -1,21 +1,25 @@
-"""Checks from inside what a hub needs: containers, workspace, queues, switches, probe; each says what mends it."""
+"""Checks from inside what a hub needs: storage, workspace, queues, settings, probe; each says what mends it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from azure.core.exceptions import AzureError
 from pydantic import BaseModel, ConfigDict
 
+from shared.automations.models import Action
 from shared.bootstrap import Hub
 from shared.engine.outcomes import PermanentError, TransientError
 from shared.ledger.protocol import StoreError
+from shared.mending import Mending
 
 State = Literal["ok", "wrong", "unknown"]
 _TIMEOUT: Final = 20.0
 _OLD_MESSAGE: Final = timedelta(minutes=5)
 _PROBE: Final = timedelta(minutes=20)
+_SOON: Final = timedelta(minutes=2)
 
 
 class Check(BaseModel):
@@ -48,7 +52,9 @@ async def checkup(hub: Hub, now: datetime) -> Checkup:
         ("dead letters", lambda: _dead_letters(hub)),
         ("probe", lambda: _probe(hub, now)),
         ("workspace", lambda: _workspace(hub)),
+        ("datastores", lambda: _datastores(hub)),
         ("prices", lambda: _prices(hub)),
+        ("channels", lambda: _channels(hub)),
     ]
     found = await asyncio.gather(*(_guarded(name, look) for name, look in looks))
     return Checkup(time=now, checks=[check for checks in found for check in checks])
@@ -92,7 +98,9 @@ async def _anywhere(hub: Hub, account: str, container: str) -> Check:
     accounts = [account] if account else sorted(hub.settings.accounts)
     if not accounts:
         said = "the hub has no data account"
-        return Check(what=f"container {container}", state="wrong", said=said, mend=_SET_ACCOUNT)
+        address = "https://<name>.blob.core.windows.net"
+        mend = Mending(hub.settings).setting("HUB_ACCOUNT_<NAME>__blobServiceUri", address)
+        return Check(what=f"container {container}", state="wrong", said=said, mend=mend)
     found = await asyncio.gather(*(_container(hub, one, container) for one in accounts))
     return min(found, key=lambda check: ("ok", "unknown", "wrong").index(check.state))
 
@@ -103,10 +111,10 @@ async def _container(hub: Hub, account: str, container: str) -> Check:
         async for _ in hub.data.files(account, container, ""):
             break
     except PermanentError as error:
-        role = f"az role assignment create --role 'Storage Blob Data Contributor' --scope <id of {account}>"
-        make = f"az storage container create --auth-mode login --account-name {account} --name {container}"
+        mending = Mending(hub.settings)
         absent = "has no container" in str(error)
-        return Check(what=what, state="wrong", said=str(error), mend=make if absent else role)
+        mend = mending.container(account, container) if absent else mending.account_role(account)
+        return Check(what=what, state="wrong", said=str(error), mend=mend)
     except TransientError as error:
         return Check(what=what, state="unknown", said=str(error))
     return Check(what=what, state="ok", said="it can be listed")
@@ -118,7 +126,7 @@ async def _queues(hub: Hub) -> list[Check]:
         count, age = await hub.store.queue(name).depth()
         late = age > _OLD_MESSAGE.total_seconds()
         said = f"{count} messages, the oldest visible one {age:.0f} s old"
-        mend = "restart the app (az functionapp restart, or make down up), then look at its log" if late else ""
+        mend = Mending(hub.settings).restart() if late else ""
         checks.append(Check(what=f"queue {name}", state="wrong" if late else "ok", said=said, mend=mend))
     return checks
 
@@ -144,26 +152,78 @@ async def _dead_letters(hub: Hub) -> list[Check]:
     waiting = [letter for letter in await hub.letters.newest(limit=100) if letter.replayed is None]
     if not waiting:
         return [Check(what="dead letters", state="ok", said="none waits")]
-    said = f"{len(waiting)} wait, the newest: {waiting[0].reason}"
-    return [Check(what="dead letters", state="wrong", said=said, mend=f"./hub replay {waiting[0].id} --yes")]
+    checks: list[Check] = []
+    for kind in sorted({letter.kind for letter in waiting}):
+        alike = [letter for letter in waiting if letter.kind == kind]
+        said = f"{len(alike)} of {kind}, the newest: {alike[0].reason}"
+        # A message to people is sent again by itself once its channel is there; the check of channels mends that.
+        checks.append(Check(what="dead letters", state="wrong", said=said, mend=f"./hub replay {alike[0].id} --yes"))
+    return checks
 
 
 async def _probe(hub: Hub, now: datetime) -> list[Check]:
     probe = await hub.probes.last()
     if probe.sent is None:
         return [Check(what="probe", state="unknown", said="none was sent yet: the timer sends one every few minutes")]
+    if probe.came is None and now - probe.sent < _SOON:
+        return [Check(what="probe", state="unknown", said=f"sent {probe.sent.isoformat()}, it is under way")]
     if probe.came is None or probe.came < probe.sent - _PROBE or now - probe.came > 2 * _PROBE:
         came = probe.came.isoformat() if probe.came else "never"
         said = f"sent {probe.sent.isoformat()}, last seen {came}: events of storage do not arrive"
-        mend = "az eventgrid system-topic event-subscription list -g <group> --system-topic-name <topic>"
-        return [Check(what="probe", state="wrong", said=said, mend=mend)]
+        return [Check(what="probe", state="wrong", said=said, mend=Mending(hub.settings).probe())]
     return [Check(what="probe", state="ok", said=f"came {probe.came.isoformat()} after {probe.latency or 0:.1f} s")]
 
 
 async def _workspace(hub: Hub) -> list[Check]:
     settings = hub.settings
-    await hub.azureml.job(f"{settings.hub_id}-checkup")
+    try:
+        await hub.azureml.job(f"{settings.hub_id}-checkup")
+    except PermanentError as error:
+        return [Check(what="workspace", state="wrong", said=str(error), mend=Mending(settings).workspace_role())]
     return [Check(what="workspace", state="ok", said=f"{settings.resource_group}/{settings.workspace} answers")]
+
+
+async def _datastores(hub: Hub) -> list[Check]:
+    """Look whether jobs can read what the hub freezes for them, and write where batch runs leave their results."""
+    settings, checks = hub.settings, []
+    containers = {settings.data_container} if settings.data_account else set()
+    for loaded in hub.rulebook.catalogue.automations.values():
+        if loaded.automation.do.score:
+            containers.add(loaded.automation.do.score.output.partition("/")[0])
+    for container in sorted(containers):
+        name = settings.datastore(container)
+        found = await hub.azureml.datastore(name)
+        if found is None or found not in {"", container}:
+            said = f"it stands for container {found}" if found else "the workspace has no such datastore"
+            mend = Mending(settings).datastore(name, container)
+            checks.append(Check(what=f"datastore {name}", state="wrong", said=f"{said}, not {container}", mend=mend))
+        else:
+            checks.append(Check(what=f"datastore {name}", state="ok", said=f"it stands for container {container}"))
+    return checks
+
+
+async def _channels(hub: Hub) -> list[Check]:
+    """Look whether the settings have every channel that an automation names."""
+    wanted: dict[str, str] = {}
+    for name, loaded in hub.rulebook.catalogue.automations.items():
+        automation = loaded.automation
+        for channel in (*(automation.notify.to if automation.notify else ()), *_told(automation.do)):
+            wanted.setdefault(channel, name)
+    checks: list[Check] = []
+    for channel, automation_name in sorted(wanted.items()):
+        known = hub.settings.channels.get(channel)
+        problem = "HUB_CHANNELS has no such channel" if known is None else known.problem
+        if problem:
+            setting = f"HUB_{channel.upper().replace('-', '_')}_URL"
+            value = json.dumps({channel: {"kind": "teams", "url-setting": setting}})
+            mend = Mending(hub.settings).setting("HUB_CHANNELS", value) + f"   # and {setting}, its webhook's address"
+            said = f"{automation_name} tells it: {problem}"
+            checks.append(Check(what=f"channel {channel}", state="wrong", said=said, mend=mend))
+    return checks or [Check(what="channels", state="ok", said=f"{len(wanted)} are named, and all are there")]
+
+
+def _told(action: Action) -> Sequence[str]:
+    return action.notify.to if action.notify else ()
 
 
 async def _prices(hub: Hub) -> list[Check]:
@@ -172,15 +232,6 @@ async def _prices(hub: Hub) -> list[Check]:
         limits = loaded.automation.limits
         if limits is not None and limits.budget is not None and not hub.settings.prices:
             said = f"{name} has a budget, and no compute has a price: its work is held"
-            checks.append(Check(what="prices", state="wrong", said=said, mend=_SET_PRICES))
+            mend = Mending(hub.settings).setting("HUB_COMPUTE_PRICES", '{"*": {"amount": 0.2, "currency": "USD"}}')
+            checks.append(Check(what="prices", state="wrong", said=said, mend=mend))
     return checks or [Check(what="prices", state="ok", said="every budget can be counted")]
-
-
-_SET_ACCOUNT: Final = (
-    "az functionapp config appsettings set -g <group> -n <app> "
-    "--settings HUB_ACCOUNT_<NAME>__blobServiceUri=https://<name>.blob.core.windows.net"
-)
-_SET_PRICES: Final = (
-    "az functionapp config appsettings set -g <group> -n <app> "
-    '--settings \'HUB_COMPUTE_PRICES={"cpu-cluster": {"amount": 0.2, "currency": "USD"}}\''
-)

@@ -88,6 +88,9 @@ class Settings:
     logs_workspace: str = ""
     """Id (a GUID) of the Log Analytics workspace that answers the queries of a release's own metrics, "" for none."""
     logs_endpoint: str = _LOGS
+    app_name: str = ""
+    app_group: str = ""
+    """Name and resource group of the function app, as the platform tells them; "" on a laptop."""
     other_subscriptions: frozenset[str] = frozenset()
     """Further subscriptions, in lower case, whose storage accounts may send events (HUB_SUBSCRIPTIONS, by commas)."""
 
@@ -143,6 +146,8 @@ class Settings:
             other_subscriptions=frozenset(
                 name.strip().lower() for name in environment.get("HUB_SUBSCRIPTIONS", "").split(",") if name.strip()
             ),
+            app_name=environment.get("WEBSITE_SITE_NAME", ""),
+            app_group=environment.get("WEBSITE_RESOURCE_GROUP", ""),
             platform_authentication=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
             channels=_channels(environment),
             secrets={name: value for name, value in environment.items() if name.startswith(_KEY) and value},

@@ -106,6 +106,11 @@ class AzureMLClient:
         """Give the job, or None."""
         return await self.call(f"job {name}", lambda client: _found(lambda: _view(client.jobs.get(name))))
 
+    async def datastore(self, name: str) -> str | None:
+        """Give the container that a datastore of the workspace stands for, or None where there is no such datastore."""
+        found = await self.call(f"datastore {name}", lambda client: _found(lambda: client.datastores.get(name)))
+        return None if found is None else str(getattr(found, "container_name", ""))
+
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job; it ends later."""
         await self.call(f"job {name}", lambda client: client.jobs.begin_cancel(name))

@@ -92,6 +92,9 @@ class AzureML(Protocol):
     async def job(self, name: str) -> JobView | None:
         """Give the job, or None."""
 
+    async def datastore(self, name: str) -> str | None:
+        """Give the container that a datastore of the workspace stands for, or None where there is no such datastore."""
+
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job; it ends later."""
 

@@ -187,3 +187,20 @@ async def test_status_counts_what_is_open(desk: Any) -> None:
     assert status["open"]["activity"] == 1
     assert status["automations"] == {"valid": 1, "invalid": {}}
     assert set(status["queues"]) == {"hub-events", "hub-work"}
+
+
+async def test_a_release_by_hand_names_its_model(desk: Any) -> None:
+    folder = desk.root / "endpoints"
+    folder.mkdir(exist_ok=True)
+    (folder / "endpoint.yml").write_text("name: delay\nauth_mode: key\n")
+    (folder / "deployment.yml").write_text("name: blue\nendpoint_name: delay\nmodel: azureml:m:1\n")
+    (desk.root / "automations" / "release.yml").write_text(
+        "name: let-go\non: [{model-registered: {model: m}}]\n"
+        "do: {deploy: {endpoint: endpoints/endpoint.yml, deployment: endpoints/deployment.yml, "
+        "gates: [{approval: {roles: [approver], quorum: 1, expires: 48h}}]}}\n"
+    )
+    desk.hub = desk.start()
+    answer = await desk.ask("automation_run", name="let-go")
+    assert (answer.status, answer.json["title"]) == (422, "Inputs do not fit")
+    assert "['model', 'version']" in answer.json["detail"]
+    assert (await desk.ask("activities")).json["items"] == []

@@ -130,3 +130,35 @@ async def test_older_files_are_simulated_then_brought_in(desk: Any) -> None:
     page = (await desk.ask("events", query={"limit": "1"})).json
     assert page["items"][0]["outcomes"][0]["what"] == "folded"
     assert (await desk.ask("backfill", {"automation": "nothing"})).status == 404
+
+
+async def test_files_that_came_before_are_told_and_begin_nothing(desk: Any) -> None:
+    await train(desk)
+
+    async def files(account: str, container: str, prefix: str) -> Any:
+        if account != "landing":
+            raise PermanentError(f"{account} has no container {container!r}")
+        for number, name in enumerate(("0.csv", "1.csv", "new.csv")):
+            etag = f"0x{number}" if name != "new.csv" else "0xEE"
+            path = f"flights/2013-01/{name}"
+            yield File(account="landing", container="landing", path=path, etag=etag, size=1, time=desk.now)
+
+    desk.data.files = files
+    told = (await desk.ask("backfill", {"automation": "delay-train"})).json
+    assert (told["files"], told["known"], told["done"]) == (3, 2, False)
+    assert sum(one["files"] for one in told["activities"]) + sum(one["files"] for one in told["open"]) == 1
+
+
+async def test_what_is_still_unreadable_stays_one_dead_letter(desk: Any) -> None:
+    strange = {**desk.blob_event("flights/2013-01/a.csv", "0x1"), "topic": "/storageAccounts/elsewhere"}
+    await desk.ask("events_post", [{"nonsense": 1}, strange])
+    letters = (await desk.ask("dead_letters")).json["items"]
+    assert len(letters) == 2
+    for letter in letters:
+        told = (await desk.ask("replay", {"dead_letter": letter["id"]})).json
+        assert "cannot be taken" in told["told"][0]["says"]
+        sent = (await desk.ask("replay", {"dead_letter": letter["id"], "send": True})).json
+        assert (sent["new"], sent["folded"], sent["broken"]) == (0, 0, 1)
+    after = (await desk.ask("dead_letters")).json["items"]
+    assert [letter["replayed_by"] for letter in after] == ["key:all", "key:all"]
+    assert (await desk.ask("collections")).json["items"] == []

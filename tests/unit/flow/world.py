@@ -117,6 +117,7 @@ class FakeAzureML:
         self.models: dict[tuple[str, str], ModelView] = {}
         self.fate = "Completed"
         self.monitors: list[MonitorRun] = []
+        self.datastores: dict[str, str] = {"hub_data": "hub-data"}
         self.logged: dict[str, float] = {"mae": 17.5}
 
     async def submit(self, request: JobRequest) -> JobView:
@@ -127,6 +128,9 @@ class FakeAzureML:
 
     async def job(self, name: str) -> JobView | None:
         return self.jobs.get(name)
+
+    async def datastore(self, name: str) -> str | None:
+        return self.datastores.get(name)
 
     async def cancel(self, name: str) -> None:
         self.jobs[name] = JobView(name, "Canceled", tags=self.jobs[name].tags)

@@ -144,3 +144,22 @@ async def test_more_than_fits_is_refused(desk: Any) -> None:
     assert (await desk.ask("simulate", {"events": [{}] * 5001})).status == 422
     assert (await desk.ask("simulate", {"events": [], "hours": 0})).status == 422
     assert (await desk.ask("simulate", {})).status == 422
+
+
+async def test_what_is_pretended_is_neither_logged_nor_measured(
+    desk: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shared.telemetry import recording
+
+    buffer = recording.Buffer()
+    monkeypatch.setattr(recording, "_buffer", buffer)
+    files = [desk.blob_event(f"flights/2013-01/{n}.csv", f"0x{n}", number=n) for n in range(3)]
+    with caplog.at_level("INFO"):
+        answer = await desk.ask("simulate", {"events": [*files, desk.blob_event("flights/2013-01/_SUCCESS", "0xFF")]})
+        assert answer.json["activities"][0]["status"] == "succeeded"
+        assert caplog.records == []
+        assert buffer.take() == []
+        await desk.send(*files, desk.blob_event("flights/2013-01/_SUCCESS", "0xFF"))
+        await desk.run(20)
+    assert any("closed" in record.getMessage() for record in caplog.records)
+    assert buffer.take()
