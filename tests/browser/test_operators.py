@@ -131,6 +131,17 @@ def test_a_release_is_approved_and_traffic_moves(town: Any, page: Page, pictures
     assert set(statuses) == {200}
 
 
+def test_four_things_at_once_flood_nobody(page: Page) -> None:
+    opened(page, "Automations")
+    card = page.locator("section.card").filter(has_text="announce")
+    for number in range(1, 5):
+        card.get_by_text("Run by hand").click()
+        card.get_by_label("text").fill(f"Item {number} of the day")
+        card.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("status")).to_contain_text("Started.")
+    opened(page, "Endpoints")
+
+
 def test_a_person_rolls_back(page: Page, pictures: Any) -> None:
     rows = page.locator("#endpoint-delay tbody tr")
     shares = [text.split() for text in rows.all_inner_texts()]
@@ -197,6 +208,9 @@ def test_every_channel_was_told_in_its_own_form(town: Any, page: Page, receivers
     card = receivers.wait("/teams", lambda body: "delay-train succeeded" in str(body))["attachments"][0]
     assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
     assert card["content"]["type"] == "AdaptiveCard"
+    receivers.wait("/teams", lambda body: "Item 4 of the day" in str(body))
+    assert "things happened" in str(receivers.bodies("/teams"))
+    assert len(receivers.got["/teams"]) < 6
     text = receivers.wait("/slack", lambda body: "waits for approval" in body["text"])
     assert re.search(r"<http://127\.0\.0\.1:\d+/api/approvals/[^|]+\|Decide>", str(text["blocks"]))
     (first, _), (second, _) = receivers.got["/slack"][:2]
