@@ -1,6 +1,7 @@
 """Verbs that ask where something came from and went: why, receipt, used-by."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -104,6 +105,8 @@ def _receipt(found: dict[str, Any]) -> Tree:
     for label in ("dataset", "new_files"):
         if found[label]:
             _data(tree, label.replace("_", " "), found[label])
+    for line in _facts(found):
+        tree.add(cell(line))
     for label, activity in [("made by", found["made_by"]), *(("release", one) for one in found["releases"])]:
         if activity:
             node = tree.add(cell(f"{label} {activity['id']} of {activity['automation']}: {activity['status']}"))
@@ -118,6 +121,29 @@ def _receipt(found: dict[str, Any]) -> Tree:
         tree.add(cell(f"missing: {line}"))
     tree.add(cell(f"digest {found['digest']}"))
     return tree
+
+
+def _facts(found: dict[str, Any]) -> Iterator[str]:
+    """Give what a receipt says beyond its activities, a line each."""
+    if run := found["run"]:
+        commit = f", commit {run['commit'][:12]}" if run["commit"] else ""
+        yield f"run {run['job']} in {run['environment'] or 'an environment that is not named'}{commit}"
+    if found["metrics"]:
+        yield "metrics " + ", ".join(f"{name} {value:.4g}" for name, value in list(found["metrics"].items())[:8])
+    for gate in found["gates"]:
+        yield f"gate {gate['gate']} {gate['result']}: {gate['reason']}"
+    for rollout in found["rollouts"]:
+        for act in rollout["traffic"]:
+            if act["act"] != "Confirm":
+                yield f"{when(act['at'])} {rollout['endpoint']} {act['traffic']}: {act['act']} {act['reason']}".rstrip()
+    for one in found["live"]:
+        yield f"live on {one['endpoint']}/{one['deployment']} with {one['traffic']}% of the requests"
+    if found["scored"]:
+        yield f"scored {sum(one['rows'] for one in found['scored'])} rows in {len(found['scored'])} batch runs"
+    known = [one for one in found["cost"] if one["amount"] is not None]
+    for currency in sorted({one["currency"] for one in known}):
+        amount = sum(one["amount"] for one in known if one["currency"] == currency)
+        yield f"cost {amount:.4f} {currency} for {len(known)} of {len(found['cost'])} jobs"
 
 
 def _data(tree: Tree, label: str, data: dict[str, Any]) -> None:

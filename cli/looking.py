@@ -244,7 +244,7 @@ def endpoints(job: Job) -> int:
 
 def audit(job: Job) -> int:
     """List who did what, or check that the trail is as it was written; 1 where it is not."""
-    if job.verify:
+    if job.verify or job.what == "verify":
         found = job.hub.get("audit/verify")
         if job.screen.as_json:
             job.screen.json(found)
@@ -264,7 +264,8 @@ def audit(job: Job) -> int:
 
 
 def _audit_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--verify", action="store_true", help="check every hash, link and seal")
+    parser.add_argument("what", nargs="?", choices=["verify"], help="verify: check every hash, link and seal")
+    parser.add_argument("--verify", action="store_true", help="the same")
     parser.add_argument("--limit", type=_count, default=20, help="how many (20)")
 
 

@@ -8,7 +8,7 @@ last seal is the tail: it is named as not sealed yet.
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -181,22 +181,55 @@ class Audit:
 
     async def verify(self) -> Verified:
         """Read every seal and every chain it names; say what is changed, removed, inserted or cut off, and the tail."""
-        sealed: dict[str, tuple[int, str]] = {}
+        sealed: dict[str, list[tuple[int, str]]] = {}
         seals = 0
         findings: list[Finding] = []
         async for name in self._seals.names(""):
-            seal = msgspec.json.decode(await self._seals.get(name), type=Seal)
+            try:
+                seal = msgspec.json.decode(await self._seals.get(name), type=Seal)
+            except msgspec.MsgspecError as error:
+                findings.append(Finding(chain=name, number=0, problem=f"the seal cannot be read: {error}"))
+                continue
             seals += 1
-            for chain, (count, last) in seal.chains.items():
-                if chain not in sealed or count >= sealed[chain][0]:
-                    sealed[chain] = (count, last)
+            for chain, ends in seal.chains.items():
+                sealed.setdefault(chain, []).append(ends)
         entries = tail = 0
         for chain in sorted({*sealed, *await self._chains()}):
-            found = await self._entries(chain)
-            findings += check(chain, found, sealed.get(chain))
+            found, unreadable = await self._readable(chain)
+            known = sealed.get(chain, [])
+            findings += [*unreadable, *check(chain, found, known, {one.number for one in unreadable})]
+            longest = max((count for count, _ in known), default=0)
+            if not found or found[-1].number >= longest:
+                findings += await self._cut(chain, found, longest)
             entries += len(found)
-            tail += max(0, len(found) - sealed.get(chain, (0, ""))[0])
+            tail += max(0, len(found) - longest)
         return Verified(entries=entries, seals=seals, tail=tail, findings=tuple(findings))
+
+    async def _readable(self, chain: str) -> tuple[list[Entry], list[Finding]]:
+        entries: list[Entry] = []
+        findings: list[Finding] = []
+        after = "e:"
+        while rows := await self._table.scan(chain, prefix="e:", after=after, limit=_PAGE):
+            for row in rows:
+                try:
+                    entries.append(_entry(row))
+                except (msgspec.MsgspecError, KeyError):
+                    number = row.key.removeprefix("e:")
+                    told = int(number) if number.isdigit() else 0
+                    findings.append(Finding(chain=chain, number=told, problem="was changed: it cannot be read"))
+            after = rows[-1].key
+        return entries, findings
+
+    async def _cut(self, chain: str, entries: Sequence[Entry], sealed: int) -> list[Finding]:
+        """Compare with the chain's head, which is written with each entry: it shows what was cut off after a seal."""
+        head = await self._table.get(chain, _HEAD)
+        last = entries[-1].number if entries else 0
+        count = int(str(head.cells["count"])) if head else 0
+        if head is None and entries:
+            return [Finding(chain=chain, number=last, problem="the chain's head is gone")]
+        if count <= max(last, sealed):
+            return []
+        return [Finding(chain=chain, number=last + 1, problem=f"cut off: the chain's head says {count} entries")]
 
     async def _chains(self) -> list[str]:
         names: list[str] = []
@@ -205,28 +238,36 @@ class Audit:
         return names
 
 
-def check(chain: str, entries: Sequence[Entry], sealed: tuple[int, str] | None) -> list[Finding]:
-    """Check one chain: each hash, each link, each number, and what the seal says of its length."""
+def check(
+    chain: str, entries: Sequence[Entry], sealed: Sequence[tuple[int, str]], unreadable: Collection[int] = ()
+) -> list[Finding]:
+    """Check one chain: each hash, each link, each number, and what every seal says of its length and its end then.
+
+    Every seal counts, not the last alone: a chain that was written anew and sealed again agrees with its newest seal.
+    """
     findings: list[Finding] = []
     last, expected = GENESIS, 1
     for entry in entries:
-        if entry.number != expected:
-            gap = "removed" if entry.number > expected else "inserted"
-            findings.append(Finding(chain=chain, number=expected, problem=f"entry {expected} was {gap}"))
-        elif entry.before != last:
+        gap = [number for number in range(expected, entry.number) if number not in unreadable]
+        if gap:
+            told = f"entry {gap[0]} was" if len(gap) == 1 else f"entries {gap[0]} to {gap[-1]} were"
+            findings.append(Finding(chain=chain, number=gap[0], problem=f"{told} removed"))
+        elif entry.number < expected:
+            findings.append(Finding(chain=chain, number=expected, problem=f"entry {expected} was inserted"))
+        elif entry.number == expected and entry.before != last:
             findings.append(Finding(chain=chain, number=entry.number, problem="does not follow the entry before it"))
         if _hashed(entry).hash != entry.hash:
             findings.append(Finding(chain=chain, number=entry.number, problem="was changed: its hash is another"))
         last, expected = entry.hash, entry.number + 1
-    if sealed:
-        count, digest = sealed
-        at = {entry.number: entry.hash for entry in entries}
-        if len(entries) < count:
-            problem = f"cut off: the seal says {count} entries"
-            findings.append(Finding(chain=chain, number=len(entries) + 1, problem=problem))
-        elif at.get(count) != digest:
-            findings.append(Finding(chain=chain, number=count, problem="is not the entry that was sealed"))
-    return findings
+    at = {entry.number: entry.hash for entry in entries}
+    longest = max((count for count, _ in sealed), default=0)
+    if expected <= longest and not any(number in unreadable for number in range(expected, longest + 1)):
+        findings.append(Finding(chain=chain, number=expected, problem=f"cut off: the seal says {longest} entries"))
+    others = sorted({count for count, digest in sealed if count in at and at[count] != digest})
+    return [
+        *findings,
+        *(Finding(chain=chain, number=count, problem="is not the entry that was sealed") for count in others),
+    ]
 
 
 def _key(number: int) -> str:

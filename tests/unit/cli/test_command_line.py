@@ -1,5 +1,6 @@
 """What an operator does by command line alone, and what it says when something is wrong."""
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from cli.client import HubError, find
 from cli.subscriptions import findings
+from shared.ledger.protocol import Row, Table, Upsert
 
 ROOT = Path(__file__).parents[3]
 
@@ -149,13 +151,31 @@ def test_a_model_and_a_file_tell_of_each_other(terminal: Any, tmp_path: Path) ->
     assert f"arrival-delay:{version}" in out
 
 
+async def alter_the_first_entry(table: Table) -> list[str]:
+    """Change a word in the first entry of every chain; give the chains."""
+    chains = [row.key for row in await table.scan("chains")]
+    for chain in chains:
+        entry = await table.get(chain, "e:00000001")
+        assert entry is not None
+        altered = {**entry.cells, "entry": bytes(entry.cells["entry"]).replace(b"storm", b"calm!")}  # type: ignore[arg-type]
+        await table.apply([Upsert(Row(chain, entry.key, altered))])
+    return chains
+
+
 def test_the_audit_trail_is_listed_and_checked(terminal: Any) -> None:
     terminal.run("pause", "--reason", "storm")
     code, out, _ = terminal.run("audit")
     assert code == 0
     assert "storm" in out
-    code, out, _ = terminal.run("audit", "--verify")
+    code, out, _ = terminal.run("audit", "verify")
     assert (code, "1 entries" in out) == (0, True)
+    assert terminal.run("audit", "--verify")[0] == 0
+    (chain,) = asyncio.run(alter_the_first_entry(terminal.desk.store.table("audit")))
+    code, out, _ = terminal.run("audit", "verify")
+    assert code == 1
+    assert "was changed: its hash is another" in out
+    (finding,) = json.loads(terminal.run("audit", "verify", "--json")[1])["findings"]
+    assert (finding["chain"], finding["number"]) == (chain, 1)
     assert terminal.run("endpoints")[0] == 0
     assert terminal.run("rollback", "delay")[0] == 1
 

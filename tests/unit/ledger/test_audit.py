@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.ledger.audit import Audit, Entry
+from shared.ledger.audit import CONTAINER, Audit, Entry
 from shared.ledger.memory import MemoryStore
 from shared.ledger.protocol import Delete, Row, Upsert
 
@@ -79,6 +79,47 @@ async def test_a_chain_that_is_written_anew_as_a_whole_is_found_by_the_seal() ->
         await audit.record(NOW + timedelta(seconds=number), "eve", "approve", "activity/1", f"reason {number}")
     (finding,) = (await audit.verify()).findings
     assert (finding.number, finding.problem) == (10, "is not the entry that was sealed")
+
+
+async def test_a_chain_that_is_written_anew_and_sealed_again_is_found_by_the_seal_before() -> None:
+    store, audit, chain = await trail()
+    assert (await audit.verify()).seals == 1
+    await store.drop("audit")
+    forged = Audit(store)
+    for number in range(12):
+        await forged.record(NOW + timedelta(seconds=number), "eve", "approve", "activity/1", f"reason {number}")
+    await forged.seal(NOW + timedelta(minutes=5))
+    (finding,) = (await forged.verify()).findings
+    assert (finding.chain, finding.number, finding.problem) == (chain, 10, "is not the entry that was sealed")
+
+
+async def test_what_was_cut_off_after_the_last_seal_is_found_by_the_head() -> None:
+    store, audit, chain = await trail()
+    await store.table("audit").apply([Delete(chain, "e:00000011")])
+    (finding,) = (await audit.verify()).findings
+    assert (finding.number, finding.problem) == (11, "cut off: the chain's head says 11 entries")
+
+
+async def test_several_removed_entries_are_one_finding_and_no_cut() -> None:
+    store, audit, chain = await trail()
+    await store.table("audit").apply([Delete(chain, f"e:{number:08}") for number in (3, 4, 5)])
+    (finding,) = (await audit.verify()).findings
+    assert (finding.number, finding.problem) == (3, "entries 3 to 5 were removed")
+
+
+async def test_an_entry_or_a_seal_that_cannot_be_read_is_named_and_the_rest_is_checked() -> None:
+    store, audit, chain = await trail()
+    await store.table("audit").apply([Upsert(Row(chain, "e:00000004", {"entry": b"{"}))])
+    await changed(store, chain, 7, reason="another")
+    await store.container(CONTAINER).put("2026/03/01/broken.json", b"no seal")
+    findings = [
+        (one.chain == chain, one.number, one.problem.partition(":")[0]) for one in (await audit.verify()).findings
+    ]
+    assert findings == [
+        (False, 0, "the seal cannot be read"),
+        (True, 4, "was changed"),
+        (True, 7, "was changed"),
+    ]
 
 
 async def test_one_fact_is_one_entry_however_often_it_is_recorded() -> None:
