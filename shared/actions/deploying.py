@@ -8,11 +8,12 @@ from typing import Any, Final
 from shared.actions.context import Context
 from shared.actions.judging import model_of
 from shared.actions.retire import Retirements
+from shared.actions.shadow import is_shadow
 from shared.automations.language_deploy import Deploy, analysis_of, steps_of
 from shared.automations.loading import Loaded, endpoint_name, instances_of, named
 from shared.azureml.endpoints import DeploymentView, Endpoints, EndpointView
 from shared.deciding import rollout
-from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
+from shared.engine.outcomes import Again, Answer, Done, Enough, Failed, PermanentError
 from shared.engine.run import Work
 from shared.ledger.protocol import AlreadyExistsError
 from shared.ledger.records import Activity
@@ -42,6 +43,8 @@ class Deploying:
         _, folder = await self._context.automation(activity)
         endpoint, name = endpoint_name(loaded, deploy), deployment_name(loaded, deploy, activity)
         detail |= {"endpoint": endpoint, "deployment": name, "model": model_of(activity, deploy)}
+        if await is_shadow(self._context, activity, detail["model"]):
+            return Enough("shadow training: it is not released", dict(work.step.detail))
         detail.setdefault("since", work.now.isoformat())
         late = work.now - datetime.fromisoformat(detail["since"]) > _PATIENCE
         if not (_NAME.fullmatch(endpoint) and _NAME.fullmatch(name)):

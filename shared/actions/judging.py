@@ -7,15 +7,16 @@ from typing import Any, Final
 
 from shared.actions.context import Context
 from shared.actions.jobs import Jobs
+from shared.actions.shadow import is_shadow
 from shared.automations.language_actions import Promote
 from shared.automations.language_deploy import Deploy, gate_of
 from shared.automations.loading import Loaded, endpoint_name
 from shared.azureml.endpoints import Endpoints
 from shared.deciding import gates
-from shared.deciding.approval import Asked, Vote, Voter
+from shared.deciding.approval import Approval, Asked, Vote, Voter
 from shared.deciding.verdicts import Refused as GateRefused
 from shared.deciding.verdicts import Waiting
-from shared.engine.outcomes import Again, Answer, Done, PermanentError, Refused
+from shared.engine.outcomes import Again, Answer, Done, Enough, PermanentError, Refused
 from shared.engine.run import Work
 from shared.expressions import ExpressionError, Template
 from shared.ledger.records import Activity
@@ -73,7 +74,10 @@ class Judging:
         """Judge all gates; where one asks people, wait for them."""
         _, rule = await self._rule(work.activity)
         detail = dict(work.step.detail)
+        shadow = await is_shadow(self._context, work.activity, model_of(work.activity, rule))
         rules = tuple(gate_of(gate) for gate in rule.gates)
+        if shadow:  # nobody is asked to approve what is not released
+            rules = tuple(gate for gate in rules if not isinstance(gate, Approval))
         facts = _facts(work.activity, detail.get("asked"))
         verdict, _ = gates.judge_all(rules, facts, work.now)
         if isinstance(verdict, Waiting) and "asked" not in detail:
@@ -82,7 +86,9 @@ class Judging:
             verdict, _ = gates.judge_all(rules, facts, work.now)
         detail |= {"evidence": verdict.evidence["gates"], "verdict": verdict.reason}
         if isinstance(verdict, GateRefused):
-            return Refused(verdict.reason, detail)
+            return Refused(f"{'shadow training: ' if shadow else ''}{verdict.reason}", detail)
+        if shadow:
+            return Enough(f"shadow training: {verdict.reason}; it is not released", detail)
         if isinstance(verdict, Waiting):
             left = (verdict.until - work.now) if verdict.until else timedelta(hours=1)
             after = min(max(left, _SOON), timedelta(hours=1))

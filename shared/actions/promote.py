@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from shared.actions.context import Context
 from shared.actions.judging import model_of
+from shared.actions.shadow import is_shadow
 from shared.automations.language_actions import Promote
 from shared.azureml.protocol import HUB_TAG, ModelView
 from shared.azureml.targets import STORE, Target, Targets
 from shared.data import Data
-from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
+from shared.engine.outcomes import Again, Answer, Done, Enough, Failed, PermanentError
 from shared.engine.run import Work
 from shared.expressions import ExpressionError, Template
 from shared.ledger.records import Activity, File
@@ -42,7 +43,10 @@ class Promotion:
             raise PermanentError(f"automation {work.activity.automation} promotes nothing")
         detail, target = dict(work.step.detail), self._target(rule)
         if "model" not in detail:
-            return Again(_NOW, {**detail, "model": model_of(work.activity, rule), "to": str(target)})
+            model = model_of(work.activity, rule)
+            if await is_shadow(self._context, work.activity, model):
+                return Enough("shadow training: it is not promoted", detail)
+            return Again(_NOW, {**detail, "model": model, "to": str(target)})
         name, version = detail["model"].split(":")
         source = await self._targets.source(name, version)
         there = await self._targets.find(target, name, version)

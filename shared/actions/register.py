@@ -6,6 +6,7 @@ from datetime import datetime
 
 from shared.actions.context import Context
 from shared.actions.freeze import asset_of
+from shared.actions.shadow import TAG, trains
 from shared.engine.outcomes import Answer, Done, Enough
 from shared.engine.run import Work
 
@@ -23,11 +24,7 @@ class Registration:
     async def register(self, work: Work) -> Answer:
         """Make the model version, then take its registration in: the service's own event folds into that."""
         activity = work.activity
-        triage = activity.step("triage")
-        if triage and triage.detail.get("outcome") == "shadow-train":
-            return Enough(
-                "shadow training: measured, and not registered, so that nothing is released", work.step.detail
-            )
+        shadow = trains(activity)
         loaded, _ = await self._context.automation(activity)
         train, step = loaded.automation.do.train, activity.step("train")
         if train is None or train.register_as is None or step is None:
@@ -54,9 +51,12 @@ class Registration:
             properties["hub.dataset"] = f"{dataset['asset']}:{dataset['version']}"
         if files:
             properties["hub.files"] = f"{files['asset']}:{files['version']}"
-        tags = self._context.tags(activity)
+        tags = self._context.tags(activity) | ({TAG: "true"} if shadow else {})
         model = await self._context.azureml.create_model(
             train.register_as.model, version, uri, kind if kind.endswith("_model") else "custom_model", tags, properties
         )
         await self._announce(model.name, model.version, tags, work.now)
-        return Done({"model": model.name, "version": model.version, "uri": uri, "lineage": properties})
+        detail = {"model": model.name, "version": model.version, "uri": uri, "lineage": properties}
+        if shadow:
+            return Enough("shadow training: registered to be evaluated and judged, and released by none", detail)
+        return Done(detail)

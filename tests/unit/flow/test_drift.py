@@ -267,14 +267,64 @@ async def test_a_small_share_tells_people(world: Any) -> None:
     assert (await newest(world)).reason.startswith("notify: minor")
 
 
-async def test_shadow_training_measures_and_registers_nothing(world_of: Callable[[str], Any]) -> None:
-    world = world_of(RETRAIN.replace("THEN", "{minor: notify, major: shadow-train, performance: retrain}"))
-    await trained(world)
+RELEASE = """
+---
+name: delay-release
+on: [{model-registered: {model: arrival-delay}}]
+do:
+  deploy:
+    endpoint: endpoints/endpoint.yml
+    deployment: endpoints/deployment.yml
+    evaluate: {job: jobs/evaluate.yml, data: "azureml:delay-golden:1"}
+    gates:
+      - champion: {metric: mae, better: lower, tolerance: 1%, when-none: pass-with-note}
+      - approval: {roles: [approver], quorum: 1, expires: 48h}
+"""
+
+
+@pytest.mark.parametrize(
+    ("release", "mae", "status", "said"),
+    [
+        (RELEASE, 17.0, "succeeded", "shadow training: 1 of 1 gates passed; it is not released"),
+        (RELEASE, 19.0, "refused", "shadow training: worse than the champion: mae 19 against 17.5 (tolerance 1%)"),
+        (RELEASE.partition("    gates:")[0], 19.0, "succeeded", "shadow training: it is not released"),
+    ],
+)
+async def test_a_shadow_training_is_trained_evaluated_and_judged_and_never_released(
+    world_of: Callable[[str], Any], release: str, mae: float, status: str, said: str
+) -> None:
+    gates = release.replace("      - approval: {roles: [approver], quorum: 1, expires: 48h}\n", "")
+    shadow = RETRAIN.replace("THEN", "{minor: notify, major: shadow-train, performance: retrain}")
+    world = world_of(shadow + gates)
+    files = [world.blob_event(f"flights/2013-01/{n}.csv", f"0x{n}") for n in range(3)]
+    await world.send(*files, world.blob_event("flights/2013-01/_SUCCESS", "0xF"))
+    await world.run(10)
+    await world.finish()
+    champion = dict(world.endpoints.traffic["delay"].live)
+    assert sum(champion.values()) == 100
+    world.azureml.logged = {"mae": mae, "champion.mae": 17.5}
     for run in ("m1", "m2"):
         await world.send(monitored(world, run, report(0.8)))
     await world.run(5)
     await world.finish()
-    found = await newest(world)
-    assert found.status == "succeeded"
-    assert found.reason.startswith("shadow training")
-    assert len(world.azureml.models) == 1
+    by_name = {one.automation: one for one in reversed(await world.activities())}
+    trained_one, judged = by_name["delay-train"], by_name["delay-release"]
+    assert trained_one.status == "succeeded"
+    assert trained_one.reason.startswith("shadow training: registered")
+    model = world.azureml.models["arrival-delay", trained_one.id]
+    assert model.tags["hub.shadow"] == "true"
+    assert judged.step("evaluate").detail["challenger"] == f"arrival-delay:{trained_one.id}"
+    assert (judged.status, judged.reason) == (status, said)
+    assert world.endpoints.traffic["delay"].live == champion
+    assert set(world.endpoints.found["delay"]) == set(champion)
+
+
+async def test_nobody_is_asked_to_approve_a_shadow_training(world_of: Callable[[str], Any]) -> None:
+    world = world_of(RELEASE.removeprefix("\n---"))
+    event = world.model_event("arrival-delay", "9")
+    event["data"]["ModelTags"] = {"hub.shadow": "true"}
+    await world.send(event)
+    await world.run(5)
+    await world.finish()
+    (judged,) = await world.activities()
+    assert (judged.status, judged.reason) == ("succeeded", "shadow training: 1 of 1 gates passed; it is not released")
