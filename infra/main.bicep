@@ -49,6 +49,9 @@ param registryName string = ''
 param registryResourceGroup string = resourceGroupName
 param registrySubscriptionId string = subscription().subscriptionId
 
+@description('Other workspaces that models are promoted to: { workspaceName, storageAccountName, resourceGroup, subscriptionId } of each.')
+param promotionTargets array = []
+
 @allowed(['3.11', '3.12', '3.13'])
 param pythonVersion string = '3.13'
 
@@ -232,6 +235,17 @@ module registryAccess 'modules/registry-access.bicep' = if (!empty(registryName)
   }
 }
 
+module promotionAccess 'modules/promotion-access.bicep' = [
+  for target in promotionTargets: {
+    scope: resourceGroup(target.subscriptionId, target.resourceGroup)
+    params: {
+      workspaceName: target.workspaceName
+      accountName: target.storageAccountName
+      appPrincipalId: identity.outputs.appPrincipalId
+    }
+  }
+]
+
 module vaultAccess 'modules/vault-access.bicep' = if (!empty(vaultSettings)) {
   scope: resourceGroup(settingsVaultSubscriptionId, settingsVaultResourceGroup)
   params: {
@@ -303,6 +317,23 @@ module app 'modules/app.bicep' = {
             'HUB_ACCOUNT_${toUpper(workspaceStorage)}__credential': 'managedidentity'
             'HUB_ACCOUNT_${toUpper(workspaceStorage)}__clientId': identity.outputs.appClientId
           },
+      toObject(
+        flatten(
+          map(promotionTargets, target => [
+            {
+              name: 'HUB_ACCOUNT_${toUpper(target.storageAccountName)}__blobServiceUri'
+              value: 'https://${target.storageAccountName}.blob.${blobSuffix}'
+            }
+            { name: 'HUB_ACCOUNT_${toUpper(target.storageAccountName)}__credential', value: 'managedidentity' }
+            {
+              name: 'HUB_ACCOUNT_${toUpper(target.storageAccountName)}__clientId'
+              value: identity.outputs.appClientId
+            }
+          ])
+        ),
+        one => one.name,
+        one => one.value
+      ),
       toObject(
         items(vaultSettings),
         one => one.key,

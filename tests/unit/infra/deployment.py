@@ -190,17 +190,19 @@ class _Template(Values):
                 )
             )
 
-    def _deploy(self, one: Declaration) -> Module:
-        if one.loop is not None:
-            raise self._error(one.line, "this reader knows no loops of modules")
-        if not self._wanted(one, {}):
+    def _deploy(self, one: Declaration) -> Module | list[Module]:
+        rounds = self._rounds(one)
+        return self._module(one, {}) if rounds is None else [self._module(one, scope) for scope in rounds]
+
+    def _module(self, one: Declaration, scope: Mapping[str, Any]) -> Module:
+        if not self._wanted(one, scope):
             return Module(one.name, None)
         entries = dict(one.value.args) if one.value else {}
         if unknown := sorted(set(map(str, entries)) - {"name", "scope", "params", "dependsOn"}):
             raise self._error(one.line, f"a module has no {', '.join(unknown)}")
         place = self._place
         if "scope" in entries:
-            target = self.value(entries["scope"], {})
+            target = self.value(entries["scope"], scope)
             if isinstance(target, Reference) and target.type == "Microsoft.Resources/resourceGroups":
                 place = Place(self._place.subscription, target.name)
             elif isinstance(target, Place):
@@ -209,7 +211,7 @@ class _Template(Values):
                 raise self._error(one.line, f"the scope of module {one.name!r} is no resource group")
         path = self._file.path.parent / one.type
         try:
-            child = _Template(path, self.value(entries.get("params"), {}), place, self._deployment, self._read)
+            child = _Template(path, self.value(entries.get("params"), scope), place, self._deployment, self._read)
         except BicepError as error:
             raise BicepError(f"{error} (module {one.name!r}, {self._file.path.name}:{one.line})") from None
         except FileNotFoundError:

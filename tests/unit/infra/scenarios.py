@@ -35,6 +35,14 @@ OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "settingsVaultResourceGroup": "rg-ops",
         "publicUrl": "https://hub.example.com",
         "logsWorkspaceName": "log-ml-prod",
+        "promotionTargets": [
+            {
+                "workspaceName": "mlw-next",
+                "storageAccountName": "stmlnext",
+                "resourceGroup": "rg-ml-next",
+                "subscriptionId": "99999999-9999-9999-9999-999999999999",
+            }
+        ],
         "logsWorkspaceResourceGroup": "rg-ml-prod",
     },
 }

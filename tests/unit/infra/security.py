@@ -158,6 +158,9 @@ def _expected(scenario: Scenario) -> set[Grant]:
     if given.get("registryName"):
         registry = f"Microsoft.MachineLearningServices/registries/{given['registryName']}"
         expected.add(("app", "AzureML Registry User", registry))
+    for target in given.get("promotionTargets", []):
+        other = f"Microsoft.MachineLearningServices/workspaces/{target['workspaceName']}"
+        expected.add(("app", "AzureML Data Scientist", other))
     logs = given.get("logsWorkspaceName") or f"log-{given.get('hubId', 'hub')}"
     expected.add(("app", "Log Analytics Reader", f"Microsoft.OperationalInsights/workspaces/{logs}"))
     if given.get("vaultSettings"):
