@@ -231,7 +231,7 @@ class Rulebook:
             due=created,
             files=files,
             captures=captures,
-            inputs=inputs,
+            inputs=defaults(automation) | inputs,
             events=list(events),
             trigger=trigger,
             steps=plan(automation, files, trigger),
@@ -292,6 +292,11 @@ def _refusal(when: str, activity: Activity, members: tuple[File, ...]) -> str:
     except ExpressionError as error:
         return f"when could not be decided: {error}"
     return "" if holds else f"when is false: {when}"
+
+
+def defaults(automation: Automation) -> dict[str, Any]:
+    """Give the inputs that have a value where nobody gives one: those of activities that an event starts."""
+    return {name: one.default for name, one in automation.inputs.items() if one.default is not None}
 
 
 def typed_inputs(automation: Automation, given: Mapping[str, Any]) -> dict[str, Any]:

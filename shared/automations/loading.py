@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from shared.automations.documents import FileError, read_documents
+from shared.automations.guards import check_guards
 from shared.automations.jobs import JobFile, JobFileError, read_file, read_job
 from shared.automations.language_deploy import Deploy
 from shared.automations.models import Automation
@@ -140,6 +141,7 @@ def _document(document: Any, file: str, line: int, root: Path) -> Loaded | tuple
             message = f"{path} cannot be read as an Azure ML file: {type(error).__name__}: {error}"
             problems.append(_at(file, document, place, message))
     problems += [_at(file, document, place, message) for place, message in check_variables(automation, jobs)]
+    problems += [_at(file, document, place, message) for place, message in check_guards(automation)]
     files: dict[str, bytes] = {}
     problems += [_at(file, document, place, message) for place, message in _read_others(automation, root, files)]
     if problems:
