@@ -7,7 +7,7 @@ from shared.dashboard.wording import number, plain
 
 _ACTS: Final = {
     "SetTraffic": "traffic is set",
-    "Confirm": "read back",
+    "Confirm": "settled",
     "Hold": "held",
     "RollBack": "goes back",
     "Stop": "stopped",

@@ -31,7 +31,7 @@ from shared.ledger.protocol import (
     Value,
 )
 from shared.ledger.records import SCHEMA
-from shared.notify.channels import Channel
+from shared.notify.channels import EVENTS, Channel
 from shared.notify.messages import Message
 
 logger = logging.getLogger(__name__)
@@ -160,7 +160,13 @@ class Outbox:
             head.last_problem, head.last_problem_at = str(error), now
             await self._give_up(name, part, head, str(error), now)
             return True
-        head.tries, head.sent, head.last_sent, head.ready = 0, head.sent + len(part), now, now + WINDOW
+        rests = channel.kind != EVENTS  # machines want each at once
+        head.tries, head.sent, head.last_sent, head.ready = (
+            0,
+            head.sent + len(part),
+            now,
+            now + WINDOW if rests else None,
+        )
         await self._done(name, part, "sent", Delivery(at=now, count=len(part), title=messages[0].title))
         return True
 

@@ -95,7 +95,7 @@ async def test_a_link_of_an_earlier_attempt_decides_nothing(link: Link) -> None:
     await link.desk.ask("activity_reject", {"reason": "no"}, id=activity.id)
     await link.desk.run(5)
     assert (await link.ask("GET")).status_code == 200
-    assert "No decision is waited for" in (await link.ask("GET")).get_body().decode()
+    assert "No decision is waited for now" in (await link.ask("GET")).get_body().decode()
     await link.desk.ask("activity_retry", {"reason": "again"}, id=activity.id)
     await link.desk.run(5)
     assert await status(link) == "waiting-approval"
