@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from shared.deciding.drift import breach_key
 from shared.deciding.triggers import Met, Unmet, glob
+from shared.events.alerts import SCHEMA
 from shared.events.model import DatasetDriftDetected, Event, RunStatusChanged
 
 _FAILED: Final = re.compile(r"^\s*(.+?)\s+has failed due to\b", re.DOTALL)
-_ALERT: Final = "azureMonitorCommonAlertSchema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def read(event: Event) -> Breach | None:
         return Breach(_named(facts.experiment, signal), facts.run, signal)
     if isinstance(facts, DatasetDriftDetected):
         return Breach(_named(facts.monitor), facts.run, "data-drift")
-    if event.data.get("schemaId") == _ALERT:
+    if event.data.get("schemaId") == SCHEMA:
         return _alert(event)
     monitor = _text(event.data, "monitor")
     if not monitor:
@@ -72,12 +72,20 @@ def _begins(monitor: str, signal: str) -> bool:
 
 
 def _alert(event: Event) -> Breach | None:
-    essentials = event.data.get("essentials")
+    """Read an alert that fired. Its rule may name monitor, run, signal and feature in its custom properties."""
+    inner = event.data.get("data")
+    data = inner if isinstance(inner, Mapping) and "essentials" in inner else event.data
+    essentials, given = data.get("essentials"), data.get("customProperties")
     if not isinstance(essentials, Mapping) or _text(essentials, "monitorCondition").lower() not in {"", "fired"}:
         return None
-    rule = _text(essentials, "alertRule")
+    custom = given if isinstance(given, Mapping) else {}
     identity = _text(essentials, "originAlertId") or _text(essentials, "alertId") or event.id
-    return Breach(_named(rule), f"{identity}@{_text(essentials, 'firedDateTime')}", _text(essentials, "signalType"))
+    return Breach(
+        _named(_text(custom, "monitor"), _text(essentials, "alertRule")),
+        _text(custom, "run") or f"{identity}@{_text(essentials, 'firedDateTime')}",
+        _text(custom, "signal") or _text(essentials, "signalType"),
+        _text(custom, "feature"),
+    )
 
 
 def _named(*names: str) -> tuple[str, ...]:

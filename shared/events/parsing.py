@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.events import alerts
 from shared.events.facts import CONTROL, BrokenError, read_facts
 from shared.events.model import Broken, Event
 from shared.events.salvage import pieces
@@ -25,7 +26,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def parse(body: bytes | str, received: datetime) -> list[Event | Broken]:
-    """Read what was delivered: one event or a list of them, in either schema.
+    """Read what was delivered: one event or a list of them, in either schema; or an alert of Azure Monitor.
 
     Raises nothing: what cannot be read is a Broken with its reason. `received` stands in for a missing time.
     """
@@ -100,6 +101,8 @@ def _written(item: Any) -> str:
 def _event(item: Any, received: datetime) -> Event:
     if not isinstance(item, dict):
         raise BrokenError(f"an event is a JSON object, not {type(item).__name__}")
+    if alerts.is_alert(item):
+        item = alerts.as_event(item)
     cloud = "specversion" in item or ("eventType" not in item and "source" in item)  # a dead letter has no specversion
     names = ("source", "type", "time") if cloud else ("topic", "eventType", "eventTime")
     identifier, subject = _text(item, "id"), _text(item, "subject", needed=not cloud)

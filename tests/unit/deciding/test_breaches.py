@@ -98,6 +98,62 @@ def test_what_tells_of_drift(kind: str, data: dict[str, Any], run: str, signal: 
     assert breach.key == (run.lower(), signal.lower(), feature)
 
 
+POSTED = {
+    "schemaId": "azureMonitorCommonAlertSchema",
+    "data": {
+        "essentials": {
+            "alertId": "/subscriptions/s/providers/Microsoft.AlertsManagement/alerts/b9569717",
+            "alertRule": "delay-monitor",
+            "severity": "Sev3",
+            "signalType": "Metric",
+            "monitorCondition": "Fired",
+            "monitoringService": "Platform",
+            "alertTargetIDs": ["/subscriptions/s/resourcegroups/r/providers/microsoft.machinelearningservices/x"],
+            "originAlertId": "s_r_microsoft.insights_metricAlerts_delay-monitor_1234",
+            "firedDateTime": "2013-06-01T13:58:24.3713213Z",
+            "description": "",
+            "essentialsVersion": "1.0",
+            "alertContextVersion": "1.0",
+        },
+        "alertContext": {"properties": None, "conditionType": "MultipleResourceMultipleMetricCriteria"},
+    },
+}
+
+
+def posted(**changed: Any) -> Any:
+    data = {**POSTED["data"], "essentials": {**POSTED["data"]["essentials"], **changed.pop("essentials", {})}}  # type: ignore[dict-item,index]
+    return parse_one({**POSTED, "data": {**data, **changed}}, NOW)
+
+
+def test_an_alert_that_azure_monitor_posts_is_an_event_and_a_breach() -> None:
+    event = posted()
+    assert not isinstance(event, Broken)
+    assert (event.type, event.subject) == ("Microsoft.AlertsManagement.Alert", "delay-monitor")
+    assert event.time == datetime(2013, 6, 1, 13, 58, 24, 371321, tzinfo=UTC)
+    breach = read(event)
+    assert breach is not None
+    assert breach.run == "s_r_microsoft.insights_metricAlerts_delay-monitor_1234@2013-06-01T13:58:24.3713213Z"
+    assert meets("delay-monitor", event) == Met()
+    again = parse_one(dict(event.raw), NOW)
+    assert (again, read(again)) == (event, breach)  # type: ignore[arg-type]
+
+
+def test_an_alerts_custom_properties_name_the_monitor_and_its_run() -> None:
+    event = posted(customProperties={"monitor": "carrier-monitor", "run": "m7", "signal": "data-drift"})
+    breach = read(event)
+    assert breach is not None
+    assert (breach.monitors, breach.run, breach.signal) == (("carrier-monitor", "delay-monitor"), "m7", "data-drift")
+
+
+def test_one_that_is_resolved_is_another_event_and_no_breach() -> None:
+    fired, resolved = posted(), posted(essentials={"monitorCondition": "Resolved", "resolvedDateTime": NOW.isoformat()})
+    assert fired.id != resolved.id
+    assert read(resolved) is None
+    nothing = parse_one({**POSTED, "data": {}}, NOW)
+    assert isinstance(nothing, Broken)
+    assert "no 'id'" in nothing.reason
+
+
 @pytest.mark.parametrize(
     ("kind", "data"),
     [

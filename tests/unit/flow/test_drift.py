@@ -259,6 +259,61 @@ async def test_answers_that_drift_tell_people_and_so_does_a_signal_that_is_not_k
     assert (await newest(world)).reason == "notify: no feature is beyond its threshold; not known: data-quality"
 
 
+OLD = {
+    "topic": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws",
+    "subject": "datadrifts/1/runs/old",
+    "eventType": "Microsoft.MachineLearningServices.DatasetDriftDetected",
+    "id": "old",
+    "eventTime": "2013-02-01T06:00:30Z",
+    "data": {"DataDriftName": "delay-monitor", "RunId": "old", "DriftCoefficient": 0.83},
+    "dataVersion": "1.0",
+}
+ALERT = {
+    "schemaId": "azureMonitorCommonAlertSchema",
+    "data": {
+        "essentials": {
+            "alertId": "/subscriptions/s/providers/Microsoft.AlertsManagement/alerts/1",
+            "alertRule": "delay-monitor",
+            "monitorCondition": "Fired",
+            "firedDateTime": "2013-02-01T06:00:30Z",
+        },
+        "alertContext": {},
+    },
+}
+CUSTOM = {
+    "specversion": "1.0",
+    "id": "7",
+    "source": "/teams/flights",
+    "type": "Flights.Drift",
+    "data": {"monitor": "delay-monitor", "signal": "data-drift"},
+}
+
+
+@pytest.mark.parametrize("event", [OLD, ALERT, CUSTOM], ids=["first generation", "alert", "custom"])
+async def test_what_tells_of_drift_without_numbers_is_told_to_people(world: Any, event: dict[str, Any]) -> None:
+    await trained(world)
+    await world.send(event, event)
+    await world.run(5)
+    assert len(await world.activities()) == 2
+    found = await newest(world)
+    assert (found.status, found.action) == ("succeeded", "train")
+    assert found.reason.startswith("notify: the numbers of ")
+    assert len(world.azureml.requests) == 1
+
+
+async def test_an_alert_and_an_event_that_name_the_monitors_run_are_weighed_by_its_numbers(world: Any) -> None:
+    await trained(world)
+    monitored(world, "m1", report(0.8))
+    monitored(world, "m2", report(0.8))
+    await world.send({**ALERT, "data": {**ALERT["data"], "customProperties": {"run": "m2"}}})  # type: ignore[dict-item]
+    await world.send({**CUSTOM, "data": {"monitor": "delay-monitor", "run": "m2"}})
+    await world.run(5)
+    await world.finish()
+    retraining, first = await world.activities()  # one run of a monitor is one activity, whoever tells of it
+    assert first.step("triage") is None
+    assert retraining.step("triage").detail["outcome"] == "retrain"
+
+
 async def test_a_small_share_tells_people(world: Any) -> None:
     await trained(world)
     for run in ("m1", "m2"):
