@@ -106,6 +106,9 @@ param telemetryEventShare string = '0.05'
 @minValue(1)
 param telemetryDailyGb int = 1
 
+@description('Further settings of docs/deploying.md, such as { HUB_RETENTION_DAYS: \'90\' }.')
+param moreSettings object = {}
+
 @description('Addresses that alerts go to.')
 param alertEmails array = []
 
@@ -236,7 +239,8 @@ module registryAccess 'modules/registry-access.bicep' = if (!empty(registryName)
 }
 
 module promotionAccess 'modules/promotion-access.bicep' = [
-  for target in promotionTargets: {
+  for (target, index) in promotionTargets: {
+    name: 'promotion-${index}'
     scope: resourceGroup(target.subscriptionId, target.resourceGroup)
     params: {
       workspaceName: target.workspaceName
@@ -338,7 +342,8 @@ module app 'modules/app.bicep' = {
         items(vaultSettings),
         one => one.key,
         one => '@Microsoft.KeyVault(VaultName=${settingsVaultName};SecretName=${one.value})'
-      )
+      ),
+      moreSettings
     )
   }
   dependsOn: [hubStorage]

@@ -211,6 +211,7 @@ class ActivityView(Given):
     captures: dict[str, str] = {}
     inputs: dict[str, Any] = {}
     acts: list[ActView] = []
+    trace: str = ""
 
 
 class CollectionView(Given):

@@ -62,6 +62,7 @@ def activity_view(activity: Activity, members: tuple[File, ...] | None = None) -
             ActView(kind=act.kind, who=act.who, at=act.at, reason=act.reason, person=act.person, attempt=act.attempt)
             for act in activity.acts
         ],
+        trace=activity.traceparent[3:35],
     )
 
 

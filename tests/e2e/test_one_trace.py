@@ -40,7 +40,7 @@ def test_one_trace_leads_from_a_blob_to_the_end_of_its_jobs(start_laptop: Callab
     # The root is the first file's event; its trace is named by its claim, which is how `why` knows the event.
     root = next(span for span in trace if span.name == "event BlobCreated")
     assert root.parent == ""
-    assert root.trace == root.attributes["hub.claim"] == activity["cause"]["claims"][0]
+    assert activity["trace"] == root.trace == root.attributes["hub.claim"] == activity["cause"]["claims"][0]
     assert root.attributes["hub.event.subject"].rpartition("/blobs/")[2] in drop.files
     # Every other span hangs, link by link, under it.
     assert by_name["collect numbers-train"].parent == root.span

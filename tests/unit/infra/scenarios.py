@@ -34,6 +34,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "settingsVaultName": "kv-ops",
         "settingsVaultResourceGroup": "rg-ops",
         "publicUrl": "https://hub.example.com",
+        "moreSettings": {"HUB_RETENTION_DAYS": "90"},
         "logsWorkspaceName": "log-ml-prod",
         "promotionTargets": [
             {
