@@ -46,6 +46,11 @@ class Notifier:
         except Exception:
             logger.exception("nobody was told that activity %s is %s", activity.id, activity.status)
 
+    async def announce(self, number: str, at: datetime, title: str, text: str) -> None:
+        """Tell every channel what concerns the whole hub; the same number is told once. Raises StoreError."""
+        for name in self._channels:
+            await self.outbox.put(name, Message(id=number, at=at, severity="error", title=title, text=text))
+
     async def _named(self, activity: Activity) -> Sequence[str]:
         try:
             loaded, _ = await self._context.automation(activity)

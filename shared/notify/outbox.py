@@ -161,12 +161,8 @@ class Outbox:
             await self._give_up(name, part, head, str(error), now)
             return True
         rests = channel.kind != EVENTS  # machines want each at once
-        head.tries, head.sent, head.last_sent, head.ready = (
-            0,
-            head.sent + len(part),
-            now,
-            now + WINDOW if rests else None,
-        )
+        head.tries, head.sent, head.last_sent = 0, head.sent + len(part), now
+        head.ready = now + WINDOW if rests else None
         await self._done(name, part, "sent", Delivery(at=now, count=len(part), title=messages[0].title))
         return True
 
