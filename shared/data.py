@@ -84,7 +84,9 @@ class AzureData:
                     stream = await origin.download_blob(
                         timeout=_TIMEOUT, etag=etag, match_condition=MatchConditions.IfNotModified
                     )
-                    await target.upload_blob(stream.chunks(), overwrite=True, timeout=_TIMEOUT)
+                    await target.upload_blob(
+                        _pieces(stream), length=int(properties.size), overwrite=True, timeout=_TIMEOUT
+                    )
             except ResourceNotFoundError:
                 raise PermanentError(
                     f"{source.account}/{source.container}/{source.path} was deleted before it could be frozen: "
@@ -174,3 +176,9 @@ class AzureData:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+
+async def _pieces(stream: Any) -> AsyncIterator[bytes]:
+    """Give a download piece by piece: its own iterator looks like a synchronous one to an upload, and is none."""
+    async for piece in stream.chunks():
+        yield piece

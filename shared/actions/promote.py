@@ -60,8 +60,10 @@ class Promotion:
             return Failed(f"{name}:{version} did not come to {target} within {_PATIENCE.seconds // 60} minutes", detail)
         if target.registry:
             if "shared" not in detail or work.now - datetime.fromisoformat(detail["shared"]) > _ANEW:
-                await self._targets.share(target, name, version)
+                done = await self._targets.share(target, name, version)
                 detail["shared"] = work.now.isoformat()
+                if done:
+                    return Again(_NOW, detail, reason=f"{target} has copied {name}:{version}")
             return Again(_SOON, detail, reason=f"{target} is copying {name}:{version}")
         return await self._copy(work, rule, target, source, detail)
 

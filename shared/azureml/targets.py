@@ -42,8 +42,8 @@ class Targets(Protocol):
     async def find(self, target: Target, name: str, version: str) -> ModelView | None:
         """Give the version that the target has, or None."""
 
-    async def share(self, target: Target, name: str, version: str) -> None:
-        """Begin to copy a version into a registry, with its lineage; it is there later."""
+    async def share(self, target: Target, name: str, version: str) -> bool:
+        """Begin to copy a version into a registry, with its lineage; give whether it is there already, or later."""
 
     async def store(self, target: Target) -> tuple[str, str]:
         """Give account and container of a workspace's own datastore."""
@@ -58,6 +58,7 @@ class AzureTargets:
     def __init__(self, client: AzureMLClient) -> None:
         self._azureml = client
         self._shares: dict[tuple[Target, str, str], asyncio.Task[None]] = {}
+        self._clients: dict[Target, Any] = {}
 
     async def source(self, name: str, version: str) -> ModelView:
         """Read the version."""
@@ -92,7 +93,7 @@ class AzureTargets:
 
         return await self._azureml.call(f"model {name}:{version} of {target}", look)
 
-    async def share(self, target: Target, name: str, version: str) -> None:
+    async def share(self, target: Target, name: str, version: str) -> bool:
         """Share it; a copy that takes longer than a look goes on, and raises at a later look what it came to."""
         key = (target, name, version)
 
@@ -108,6 +109,7 @@ class AzureTargets:
         done, _ = await asyncio.wait({self._shares[key]}, timeout=_SHORT)
         if done:
             await self._shares.pop(key)
+        return bool(done)
 
     async def store(self, target: Target) -> tuple[str, str]:
         """Ask the workspace for its datastore."""
@@ -138,9 +140,11 @@ class AzureTargets:
         await self._azureml.call(f"model {model.name}:{model.version} in {target}", create)
 
     def _client(self, target: Target) -> Any:
-        if target.registry:
-            return self._azureml.connect(registry=target.registry)
-        return self._azureml.connect((target.subscription, target.group, target.workspace))
+        """Give the target's client, made once: that takes several requests."""
+        if target not in self._clients:
+            workspace = None if target.registry else (target.subscription, target.group, target.workspace)
+            self._clients[target] = self._azureml.connect(workspace, target.registry)
+        return self._clients[target]
 
 
 def _output(client: Any, job: re.Match[str]) -> str:

@@ -62,9 +62,10 @@ class FakeTargets:
                 del self._coming[key]
         return self.versions.get(key)
 
-    async def share(self, target: Target, name: str, version: str) -> None:
+    async def share(self, target: Target, name: str, version: str) -> bool:
         self.shares.append(f"{name}:{version}")
         self._coming.setdefault((str(target), name, version), self.late)
+        return self.late == 0
 
     async def store(self, target: Target) -> tuple[str, str]:
         return "production", "blobs"
