@@ -100,7 +100,9 @@ def cell(value: Any) -> Text:
 
 
 def place(subject: str) -> str:
-    """Give an event's subject as people read it: a blob's as container/path."""
+    """Give an event's subject as people read it: a blob's as container/path, a run's without its experiment."""
+    if subject.startswith("experiments/") and "/runs/" in subject:
+        return subject[subject.index("/runs/") + 1 :]
     container, between, path = subject.removeprefix("/blobServices/default/containers/").partition("/blobs/")
     return f"{container}/{path}" if between and subject.startswith("/blobServices/") else subject
 

@@ -9,6 +9,7 @@ A crash before 5 leaves an open part: the redelivery, or the sweep, does 4 and 5
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,8 @@ from shared.telemetry.telling import Done
 logger = logging.getLogger(__name__)
 
 _FILES_A_MEMBER = 100
+_AT_ONCE = 64
+"""Things of one delivery that are done at the same time."""
 _SOON = timedelta(seconds=1)
 _MOST_SOON = 1000
 
@@ -118,12 +121,11 @@ class Intake:
         known, fresh = await self._settle([*settled, *broken], now)
         done += [(items[one.claim].event, one.claim, one.outcomes) for one in fresh if one.claim in items]
         claimed = await self._claim([_taken(item, via) for item in active], now)
-        for part, duplicates in ((one.part, one.duplicates) for one in claimed):
-            if duplicates:
-                await self._journal.fold(duplicates, now)
-            if part is not None:
-                done += await self._decide(part, items)
+        if duplicates := [event for one in claimed for event in one.duplicates]:
+            await self._journal.fold(duplicates, now)
             known += len(duplicates)
+        if parts := [one.part for one in claimed if one.part is not None]:
+            done += await self._decide(parts, items)
         accepted = Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
         counts = {"new": accepted.new - len(broken), "known": accepted.known, "broken": len(broken)}
         telling.taken(via, now, done, counts)
@@ -153,7 +155,7 @@ class Intake:
         for part in await self._journal.stale(now):
             logger.warning("part %s of %d events was left undecided: deciding it", part.key, len(part.events))
             try:
-                await self._decide(part)
+                await self._decide([part])
             except Exception:
                 logger.exception("part %s cannot be decided now; the others are", part.key)
             else:
@@ -173,9 +175,13 @@ class Intake:
         pieces = event.facts.run[len(prefix) :].split("-")
         return f"{pieces[0]}-{pieces[1]}" if len(pieces) >= 4 else None
 
-    async def _decide(self, part: Part, read: Mapping[str, _Item] | None = None) -> list[Done]:
-        """Do what a part's events ask for; `read` are those that this process has read already."""
-        items = [(read or {}).get(taken.claim) or self._item(taken, part.received) for taken in part.events]
+    async def _decide(self, parts: Sequence[Part], read: Mapping[str, _Item] | None = None) -> list[Done]:
+        """Do what the events of parts of one delivery ask for; `read` are those that this process has read already."""
+        received = parts[0].received
+        by_part = [
+            [(read or {}).get(taken.claim) or self._item(taken, received) for taken in part.events] for part in parts
+        ]
+        items = [item for some in by_part for item in some]
         groups: dict[tuple[str, int, tuple[tuple[str, str], ...]], list[tuple[_Item, Match]]] = {}
         outcomes: dict[str, list[Outcome]] = {item.claim: [] for item in items}
         for item in items:
@@ -185,15 +191,18 @@ class Intake:
                 await self._activities.wake(activity, timedelta(0))
                 outcomes[item.claim].append(Outcome(what="woke", target=activity))
             if item.decision.probe:
-                await self._probes.came(item.event, part.received)
+                await self._probes.came(item.event, received)
                 outcomes[item.claim].append(Outcome(what="probe", reason=item.decision.reason))
-        results = await asyncio.gather(*(self._act(part, key, members) for key, members in groups.items()))
-        for result in results:
-            for name, outcome in result:
-                outcomes[name].append(outcome)
-        found = [tuple(outcomes[item.claim]) or _negative(item) for item in items]
-        await self._journal.decide(part, found)
-        return [(item.event, item.claim, one) for item, one in zip(items, found, strict=True)]
+        keys, name = list(groups), _name_of(parts)
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            for result in await asyncio.gather(*(self._act(received, name, key, groups[key]) for key in some)):
+                for claimed, outcome in result:
+                    outcomes[claimed].append(outcome)
+        found = [[tuple(outcomes[item.claim]) or _negative(item) for item in some] for some in by_part]
+        await asyncio.gather(*(self._journal.decide(part, one) for part, one in zip(parts, found, strict=True)))
+        flat = [one for some in found for one in some]
+        return [(item.event, item.claim, one) for item, one in zip(items, flat, strict=True)]
 
     def _item(self, taken: Taken, received: datetime) -> _Item:
         event = parse_one(taken.event, received)
@@ -211,7 +220,11 @@ class Intake:
         return match.automation, match.trigger, tuple((name, match.captures[name]) for name in trigger.collect.by)
 
     async def _act(
-        self, part: Part, key: tuple[str, int, tuple[tuple[str, str], ...]], members: list[tuple[_Item, Match]]
+        self,
+        received: datetime,
+        delivery: str,
+        key: tuple[str, int, tuple[tuple[str, str], ...]],
+        members: list[tuple[_Item, Match]],
     ) -> list[tuple[str, Outcome]]:
         name, trigger, by = key
         automation = self._rulebook.automation(name)
@@ -220,7 +233,7 @@ class Intake:
             results = []
             for item, match in members:
                 with places.inside(telling.place_of(item.event, item.claim)):
-                    results.append(await self._one(automation, part.received, item, match))
+                    results.append(await self._one(automation, received, item, match))
             return results
         await self._rulebook.keep(name)
         collection = collection_id(name, trigger, by)
@@ -236,13 +249,13 @@ class Intake:
         for start in range(0, len(members), _FILES_A_MEMBER):
             portion = members[start : start + _FILES_A_MEMBER]
             member = Member(
-                arrived=part.received,
+                arrived=received,
                 files=tuple(_file(item) for item, match in portion if match.role == "file"),
                 markers=tuple(_file(item) for item, match in portion if match.role == "marker"),
                 manifests=await self._manifests(blob.collect, portion),
             )
-            part_name = f"{part.key.replace(':', '-')}-{start}"
-            generation = await self._collections.put(collection, member, part_name, wanted, part.received, first_look)
+            row = f"{delivery}-{start}"
+            generation = await self._collections.put(collection, member, row, wanted, received, first_look)
             if member.markers:
                 await self._collections.wake(collection, generation, SETTLE)
         by_size = blob.collect.max_files or blob.collect.max_bytes
@@ -310,6 +323,15 @@ class Intake:
         else:
             identifier = await self._rulebook.open_for_file(name, _file(item), captures, cause, item.event.time)
         return item.claim, Outcome(what="opened", automation=name, target=identifier)
+
+
+def _name_of(parts: Sequence[Part]) -> str:
+    """Name what parts bring together. Each by itself, as the sweep decides it, brings less, under a name of its own."""
+    first = parts[0].key.replace(":", "-")
+    if len(parts) == 1:
+        return first
+    digest = hashlib.sha256("\0".join(part.key for part in parts).encode()).hexdigest()
+    return f"{first}-{digest[:16]}"
 
 
 def marked(name: str, mark: str) -> str:

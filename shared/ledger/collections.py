@@ -40,6 +40,9 @@ SHARDS: Final = 4
 _LOOK_BACK: Final = 3
 """Frozen lists of that many earlier generations are compared when a list is frozen."""
 _PAGE: Final = 1000
+_LATELY: Final = timedelta(seconds=10)
+"""For so long an open head is taken to be open still, before what is inserted by it is checked against it."""
+_MOST_SEEN: Final = 1000
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,6 +94,7 @@ class Collections:
         self._blobs = store.blobs
         self._unfinished = Unfinished(store)
         self._work = work
+        self._seen: dict[str, tuple[Head, str, datetime]] = {}
 
     async def head(self, name: str) -> tuple[Head, str] | None:
         """Give the head and its etag, or None."""
@@ -105,8 +109,7 @@ class Collections:
         `wanted` is the head to begin with where there is none; a collection that opens is woken after `first_look`.
         """
         while True:
-            found = await self.head(name)
-            head, etag = found or (wanted, "")
+            head, etag = self._lately(name, now) or await self.head(name) or (wanted, "")
             generation = head.generation + 1 if head.state == "closing" else head.generation
             await self._insert(name, generation, member, part)
             if head.state == "idle":
@@ -118,7 +121,20 @@ class Collections:
                 continue
             again = await self.head(name)
             if again and _takes(again[0], generation):
+                self._see(name, again, now)
                 return generation
+            self._seen.pop(name, None)
+
+    def _lately(self, name: str, now: datetime) -> tuple[Head, str] | None:
+        """Give the head that was open a moment ago: a guess, as whoever inserts by it looks at the head after."""
+        seen = self._seen.get(name)
+        return (seen[0], seen[1]) if seen and timedelta(0) <= now - seen[2] < _LATELY else None
+
+    def _see(self, name: str, found: tuple[Head, str], now: datetime) -> None:
+        if found[0].state == "open":
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen[name] = (*found, now)
 
     async def _open(self, name: str, head: Head, etag: str, first_look: timedelta) -> bool:
         await self._unfinished.add("collection", name)

@@ -37,6 +37,8 @@ SHARDS: Final = 8
 """Partitions of the journal: a batch of 100 events costs at most 8 transactions to claim, and Azure serves 16,000
 rows a second over them."""
 _MOST_CLAIMS: Final = 99
+_BY_PART: Final = 3
+"""How often what is in the way is looked for by its delivery, before each event is asked for by itself."""
 _CELL: Final = 60_000
 _INLINE: Final = 480_000
 _END: Final = 9_999_999_999_999
@@ -135,6 +137,7 @@ class Journal:
     async def _claim(self, shard: str, events: Sequence[Taken], now: datetime, decided: bool) -> Claimed:
         fresh = tuple(events)
         duplicates: tuple[Taken, ...] = ()
+        tries = 0
         while fresh:
             part = Part(shard, f"{_milliseconds(now):013}:{self._new_name()}", now, fresh)
             row = await self._part_row(part, fresh, decided=decided)
@@ -143,33 +146,53 @@ class Journal:
             ]
             try:
                 await self._table.apply([*claims, Insert(row)])
-            except AlreadyExistsError:
-                if await self._wrote(shard, fresh[0], part):
+            except AlreadyExistsError as error:
+                tries += 1
+                known = await self._beside(part, error.index, now) if tries <= _BY_PART else None
+                if known is None:
+                    found = await asyncio.gather(*(self._known(shard, event, now) for event in fresh))
+                    known = {event.claim for event, is_known in zip(fresh, found, strict=True) if is_known}
+                elif part.key in known:
                     return Claimed(part, duplicates)
-                known = await asyncio.gather(*(self._known(shard, event, now) for event in fresh))
-                if not any(known):
-                    continue  # the row that was in the way has been dropped by retention meanwhile
-                duplicates += tuple(event for event, is_known in zip(fresh, known, strict=True) if is_known)
-                fresh = tuple(event for event, is_known in zip(fresh, known, strict=True) if not is_known)
+                # Where nothing is known, the row that was in the way has been dropped by retention meanwhile.
+                duplicates += tuple(event for event in fresh if event.claim in known)
+                fresh = tuple(event for event in fresh if event.claim not in known)
             else:
                 return Claimed(part, duplicates)
         return Claimed(None, duplicates)
 
-    async def _wrote(self, shard: str, event: Taken, part: Part) -> bool:
-        """Tell whether what is in the way is this very part: its answer was lost, and the client asked again."""
-        row = await self._table.get(shard, claim_key(event.claim))
-        return row is not None and row.cells["part"] == part.key
+    async def _beside(self, part: Part, index: int, now: datetime) -> set[str] | None:
+        """Give the claims that came with the one in the way: a delivery that is repeated is so as a whole.
+
+        Gives the part's own key where that is what is in the way: its answer was lost, and the client asked again.
+        None where nothing is in the way at that place. Raises UndecidedError.
+        """
+        event = part.events[index] if index < len(part.events) else part.events[0]
+        row = await self._table.get(part.shard, claim_key(event.claim))
+        if row is None:
+            return None
+        key = str(row.cells["part"])
+        if key == part.key:
+            return {key}
+        stored = await self._table.get(part.shard, _decided_key(key))
+        if stored is not None:
+            claims = {one.claim for one in await self._events(stored)} if len(part.events) > 1 else set()
+            return {event.claim, *claims}
+        await self._must_be_decided(part.shard, event.claim, key, now)
+        return {event.claim}
 
     async def _known(self, shard: str, event: Taken, now: datetime) -> bool:
         row = await self._table.get(shard, claim_key(event.claim))
         if row is None:
             return False
-        key = str(row.cells["part"])
-        if await self._table.get(shard, f"o:{key}") is None:
-            return True
-        raise UndecidedError(
-            f"event {event.claim} is being decided since {_time_of(key).isoformat()} (now {now.isoformat()})"
-        )
+        await self._must_be_decided(shard, event.claim, str(row.cells["part"]), now)
+        return True
+
+    async def _must_be_decided(self, shard: str, claim: str, key: str, now: datetime) -> None:
+        if await self._table.get(shard, f"o:{key}") is not None:
+            raise UndecidedError(
+                f"event {claim} is being decided since {_time_of(key).isoformat()} (now {now.isoformat()})"
+            )
 
     async def decide(self, part: Part, outcomes: Sequence[tuple[Outcome, ...]]) -> None:
         """Record what became of each event of the part, in order. Doing it again changes nothing."""

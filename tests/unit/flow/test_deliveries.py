@@ -1,0 +1,37 @@
+"""Deliveries of many events: their parts go in together, and a sweep that decides one of them alone loses nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+
+async def test_a_sweep_between_claim_and_effect_loses_no_file(world: Any) -> None:
+    """Given a delivery that is slow, and a sweep of another instance that finds its first part and decides it."""
+    files = [world.blob_event(f"flights/2013-01/{n}.csv", f"0x{n}", number=n) for n in range(60)]
+    collections = world.hub.intake._collections
+    put, swept = collections.put, []
+
+    async def slow(*arguments: Any) -> int:
+        if not swept:
+            swept.append(0)
+            parts = await world.hub.journal.stale(world.now + timedelta(minutes=2))
+            await world.hub.intake._decide(parts[:1])
+        return int(await put(*arguments))
+
+    collections.put = slow
+    await world.send(*files)
+    collections.put = put
+    await world.send(world.blob_event("flights/2013-01/_SUCCESS", "0xFF", number=99))
+    await world.run(200)
+    (activity,) = await world.activities()
+    assert activity.files.count == 60
+
+
+async def test_a_head_that_closed_since_it_was_seen_takes_nothing_with_it(world: Any) -> None:
+    """Given a collection that closes moments after this instance saw it open."""
+    for burst in range(4):
+        files = [world.blob_event(f"flights/2013-01/{burst}-{n}.csv", f"0x{burst}{n}", number=n) for n in range(3)]
+        await world.send(*files)
+        await world.send(world.blob_event("flights/2013-01/_SUCCESS", f"0xF{burst}", number=90 + burst))
+        await world.run(6)
+    await world.run(600)
+    assert sum(activity.files.count for activity in await world.activities()) == 12
