@@ -19,6 +19,7 @@ async def sweep(tick: func.TimerRequest) -> None:
     this = await hub()
     await this.triggers.tick(this.clock())
     await this.sweep.run()
+    await this.admission.tell_of_storm()
 
 
 @timers.function_name("probe")

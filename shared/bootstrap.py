@@ -161,7 +161,11 @@ def wire(
     measuring = Measuring(endpoints, queries or NoQueries(), settings.metrics_grain)
     keeping = Keeping(endpoints, retirements, settings.price)
     release = Release(endpoints, deploying, measuring, keeping, usages)
-    admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm)
+
+    async def storm(number: str, at: datetime, title: str, text: str) -> None:
+        await notifier.announce(number, at, title, text)
+
+    admission = Admission(usages, switches, rulebook, activities, settings.price, settings.storm, storm)
 
     acts = Acts(activities, audit)
     approvals = Approvals(store, activities, acts)

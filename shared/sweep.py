@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,9 +60,11 @@ class Sweep:
         recording.number("hub.sweeps", result="done")
 
     async def _run(self) -> None:
-        await self._intake.sweep(self._clock())
-        await self._undelivered.collect()
-        await self._retirements.run(self._clock())
+        failures = await self._each(
+            lambda: self._intake.sweep(self._clock()),
+            self._undelivered.collect,
+            lambda: self._retirements.run(self._clock()),
+        )
         gate = asyncio.Semaphore(_AT_ONCE)
         statuses: Counter[str] = Counter()
 
@@ -79,6 +81,19 @@ class Sweep:
         for kind in ("collection", "activity"):
             await asyncio.gather(*(one(kind, entry.name) for entry in await self._unfinished.all(kind)))
         await self._measure(statuses)
+        if failures:
+            raise failures[0]
+
+    async def _each(self, *looks: Callable[[], Awaitable[object]]) -> list[Exception]:
+        """Do each, one after the other; one that fails stops no other, and is done again in a minute."""
+        failures: list[Exception] = []
+        for look in looks:
+            try:
+                await look()
+            except Exception as error:
+                logger.exception("sweep: one of its looks failed")
+                failures.append(error)
+        return failures
 
     async def _measure(self, statuses: Counter[str]) -> None:
         if not recording.on():

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import zlib
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -12,9 +13,10 @@ import msgspec
 from shared.deciding import storms
 from shared.deciding.costs import Cost, Spend, cost_of, expected_length
 from shared.deciding.limits import Facts, Hold, Limits, Merge, Open, Skip, decide
+from shared.deciding.wording import length
 from shared.engine.outcomes import Again, Answer, Done, Refused, Superseded
 from shared.engine.run import Work
-from shared.ledger.protocol import ChangedError
+from shared.ledger.protocol import ChangedError, StoreError
 from shared.ledger.records import Activity
 from shared.ledger.switches import HUB, Switches, automation_switch
 from shared.ledger.usage import Spent, Usage, UsageRow, Usages
@@ -65,6 +67,10 @@ class Wake(Protocol):
         """Look at it after a delay."""
 
 
+Announce = Callable[[str, datetime, str, str], Awaitable[None]]
+"""Tells people: a number that makes telling twice one, the time, a title and a text."""
+
+
 class _BusyError(Exception):
     """Another activity reserved at the same moment."""
 
@@ -80,6 +86,7 @@ class Admission:
         activities: Wake,
         price: Price,
         storm: storms.Rule,
+        announce: Announce | None = None,
     ) -> None:
         self._usages = usages
         self._switches = switches
@@ -87,6 +94,7 @@ class Admission:
         self._activities = activities
         self._price = price
         self._storm = storm
+        self._announce = announce
 
     async def admit(self, work: Work) -> Answer:
         """Let the activity begin, hold it, merge it into one that is held, or refuse it as its rule says.
@@ -214,6 +222,8 @@ class Admission:
             raise _BusyError from None
         if verdict.tell:
             logger.error("storm breaker: %s", verdict.reason)
+            with contextlib.suppress(StoreError):  # the sweep tells it then
+                await self.tell_of_storm()
 
     async def leave(self, activity: Activity, now: datetime) -> None:
         """Give back what the activity held, note what it took, and wake who waits. Doing it again changes nothing."""
@@ -269,6 +279,18 @@ class Admission:
         row.usage.openings, row.usage.arrived, row.usage.tripped = list(state.opened), list(state.arrived), None
         await self._usages.write([row])
         return True
+
+    async def tell_of_storm(self) -> None:
+        """Tell people that the storm breaker holds everything: once each time it trips. Raises StoreError."""
+        since, trips = await self.storm()
+        if since is None or self._announce is None:
+            return
+        rule, number = self._storm, f"storm-{trips}-{int(since.timestamp())}"
+        text = (
+            f"More than {rule.openings} activities wanted to begin within {length(rule.within)}. What wants to begin "
+            f"is held now, none of it is lost. It ends after {length(rule.calm)} of calm, or when the hub is resumed."
+        )
+        await self._announce(number, since, "The storm breaker holds everything", text)
 
     async def storm(self) -> tuple[datetime | None, int]:
         """Give since when the storm breaker holds (None while it does not), and how often it ever tripped."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from shared.engine.acts import NotPossibleError
 from shared.ledger.records import Act
 from shared.ledger.switches import Pause
+from shared.ledger.usage import Usages
+from tests.unit.flow.world import ENVIRONMENT
 
 ON = "on: [{model-registered: {model: m}}]\ndo: {job: {job: jobs/train.yml, inputs: {data: 'azureml:x:1'}}}"
 
@@ -96,6 +99,63 @@ async def test_the_storm_breaker_trips_once_and_holds(world_of: Callable[[str], 
     since, trips = await world.hub.admission.storm()
     assert since is not None
     assert trips == 1
+
+
+async def test_a_storm_is_told_to_people_once(world_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "HUB_CHANNELS", '{"ops": {"kind": "teams", "url-setting": "HUB_OPS_URL"}}')
+    monkeypatch.setitem(ENVIRONMENT, "HUB_OPS_URL", "https://example.invalid/hook")
+    world = world_of(automation("{}"))
+    await open_some(world, *(str(number) for number in range(110)))
+    for _ in range(3):
+        await world.hub.admission.tell_of_storm()
+    rows = await world.store.table("outbox").scan("ops", prefix="m:")
+    assert [b'"title":"The storm breaker holds everything"' in row.cells["message"] for row in rows] == [True]
+    assert b"none of it is lost" in rows[0].cells["message"]
+
+
+async def test_a_budget_is_estimated_before_and_trued_up_after(
+    world_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "HUB_COMPUTE_PRICES", '{"cpu-cluster": {"amount": 6, "currency": "USD"}}')
+    world = world_of(automation("{budget: {amount: 7, currency: USD, per: day}}"))
+    await open_some(world, "1", "2")
+    assert await statuses(world) == ["running", "held"], "an hour is expected of what never ran: 6 and 6 are over 7"
+    assert (
+        "6.00 USD of 7.00 USD this day are spent (1 of them estimated), 6.00 USD expected"
+        in (await world.activities())[0].reason
+    )
+    await world.run(600)
+    world.azureml.end_jobs()
+    await world.run(90)
+    assert await statuses(world) == ["succeeded", "running"], "the first took 10 minutes: 1 USD, and 1 more is expected"
+    own = (await Usages(world.store).read("automation:limited")).usage
+    first, second = own.spent
+    assert (first.estimated, second.actual) == (6, None)
+    assert first.actual is not None
+    assert abs(first.actual - 1) < Decimal("0.2")
+    assert abs(second.estimated - first.actual) < Decimal("0.01")
+
+
+async def test_a_failed_attempt_s_cost_stays_when_a_retry_ends(
+    world_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "HUB_COMPUTE_PRICES", '{"cpu-cluster": {"amount": 6, "currency": "USD"}}')
+    world = world_of(automation("{budget: {amount: 7, currency: USD, per: day}}"))
+    world.azureml.fate = "Failed"
+    await open_some(world, "1")
+    await world.run(600)
+    await world.finish()
+    (failed,) = await world.activities()
+    world.azureml.fate = "Completed"
+    await world.hub.acts.ask(failed.id, Act(kind="retry", who="ann", at=world.now))
+    await world.run(5)
+    await world.finish()
+    assert await statuses(world) == ["succeeded"]
+    spent = (await Usages(world.store).read("automation:limited")).usage.spent
+    assert len(spent) == 2
+    assert spent[0].actual is not None
+    assert spent[1].actual is not None
+    assert spent[0].actual > Decimal("0.9") > spent[1].actual > 0
 
 
 async def test_a_cancelled_activity_ends_its_job_and_frees_its_place(world_of: Callable[[str], Any]) -> None:
