@@ -9,7 +9,7 @@ BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup cloud up down demo test pictures chaos bench lint format schema package lock clean
+.PHONY: help setup cloud up down demo test pictures chaos soak fuzz bench lint format schema package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -98,6 +98,14 @@ bench: ## measures, beside a peer or a floor; BENCH="proxy host" chooses, the fi
 pictures: ## takes the page's pictures in docs/images anew
 	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev $(STAMPS)/chromium
 	@HUB_PICTURES=docs/images $(BIN)/python -m pytest tests/browser/test_operators.py
+
+soak: ## burst after burst with faults, for MINUTES (10)
+	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
+	@HUB_SOAK_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest -s tests/e2e/test_soak.py
+
+fuzz: ## sends CASES (2000) requests that the API's document allows, and that it does not; SEED chooses which
+	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
+	@HUB_FUZZ_CASES=$(or $(CASES),2000) $(if $(SEED),HUB_FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest tests/integration/api/test_fuzz.py
 
 schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
 	@mkdir -p schema

@@ -1,5 +1,7 @@
 """Points 5, 6 and 7: files are scored in a batch, drift is found and answered, and the receipt shows the chain."""
 
+import contextlib
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -79,7 +81,7 @@ def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: l
             triage = release.step(activity, "triage")
             seen.append(triage["outcome"])
             _windows(point, run, triage)
-            telling.note(f"{run}: {triage['outcome']}; {activity['reason'] or triage.get('reason', '')}")
+            telling.note(f"{run}: {activity['reason'] or triage['reason']}")
             _pictures(point, client, run)
         telling.claim("the first breach leads to nothing yet", seen[0] == "ignore", "2 of 3 windows must agree")
         telling.claim("the second one leads to a retraining", seen[1] == "retrain", triage["reason"])
@@ -164,7 +166,7 @@ def _ended(telling: Telling, hub: HubClient, identifier: str, what: str) -> dict
 
 def _pictures(point: Point, client: Any, run: str) -> None:
     """Put the monitor's pictures of what drifts into the report."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         client.jobs.download(run, output_name="report", download_path=folder)
         report = json.loads(next(Path(folder).rglob("signals.json")).read_text())
         for name, path in list(report["pictures"].items())[:MOST_PICTURES]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -108,17 +108,17 @@ def by_steps(telling: Telling, hub: HubClient, load: Load, version: str, number:
             "no request failed because of the rollout", not failed, f"{len(seen)} requests, {len(failed)} failed"
         )
         challenger = step(activity, "rollout")["deployment"]
-        for (start, name, wanted), (end, *_) in zip(steps, [*steps[1:], (load.answers[-1].at, "", {})], strict=True):
-            measured = shares(load.between(start + 2, end - 1))
-            if wanted and measured:
-                share = measured.get(challenger, 0.0)
+        for stage in steps:
+            answers = load.between(stage.start, stage.end)
+            if stage.live and answers:
+                share, wanted = shares(answers).get(challenger, 0.0), stage.live.get(challenger, 0)
                 telling.claim(
-                    f"{name}: the share at the endpoint is that of the step",
-                    abs(share - wanted.get(challenger, 0)) <= 5,
-                    f"{share:.1f}% measured, {wanted.get(challenger, 0)}% asked for",
+                    f"{stage.name}: the share at the endpoint is that of the step",
+                    abs(share - wanted) <= 5,
+                    f"{share:.1f}% of {len(answers)} requests measured, {wanted}% asked for",
                 )
         picture = pictures.rollout(
-            [shifted(answer, began) for answer in seen], [(start - began, name) for start, name, _ in steps], title
+            [shifted(answer, began) for answer in seen], [(stage.start - began, stage.name) for stage in steps], title
         )
         point.pictures.append({"title": "Live traffic, failures and latency over the steps", "svg": picture})
     return activity
@@ -129,14 +129,26 @@ def shifted(answer: Answer, began: float) -> Answer:
     return replace(answer, at=answer.at - began)
 
 
-def stages(activity: dict[str, Any], load: Load) -> list[tuple[float, str, dict[str, int]]]:
-    """Give when each step settled (seconds since the load began), its name and the live shares read then."""
+@dataclass(frozen=True)
+class Stage:
+    """A step of a rollout: from when it was read back to when the next change was asked for, in seconds of the load."""
+
+    start: float
+    end: float
+    name: str
+    live: dict[str, int]
+
+
+def stages(activity: dict[str, Any], load: Load) -> list[Stage]:
+    """Give the steps of a rollout with the live shares that were read back."""
     offset = time.time() - time.monotonic() + load.began
-    found = []
+    found: list[Stage] = []
     for entry in step(activity, "rollout").get("history", []):
+        at = datetime.fromisoformat(entry["at"]).timestamp() - offset
         if entry["act"] == "Confirm":
-            at = datetime.fromisoformat(entry["at"]).timestamp() - offset
             parts = [part.rsplit(" ", 1) for part in entry["traffic"].split(", ") if "mirrors" not in part]
             live = {name: int(share.rstrip("%")) for name, share in parts}
-            found.append((at, entry["reason"].partition(" is read back")[0], live))
+            found.append(Stage(at, load.answers[-1].at, entry["reason"].partition(" is read back")[0], live))
+        elif found:
+            found[-1] = replace(found[-1], end=min(found[-1].end, at))
     return found

@@ -60,7 +60,7 @@ def broken(telling: Telling, cloud: Cloud, hub: HubClient, load: Load, new: list
             bool(failed) and not outside,
             f"{len(failed)} of {len(seen)} requests failed; it had {live:.1f}% of them",
         )
-        stages = [(start - began, name) for start, name, _ in release.stages(activity, load)]
+        stages = [(stage.start - began, stage.name) for stage in release.stages(activity, load)]
         moved = [release.shifted(answer, began) for answer in seen]
         point.pictures.append(
             {"title": "Its failures over the steps", "svg": pictures.rollout(moved, stages, "failures")}
