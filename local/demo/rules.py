@@ -18,7 +18,12 @@ SHORTER: Final = (
     ("keep-previous: 24h", "keep-previous: 10m"),
     ("quiet: 1m, max-wait: 15m", "quiet: 5s, max-wait: 2m"),
 )
-SETTINGS: Final = {"HUB_METRICS_GRAIN_SECONDS": "5", "HUB_POLL_SHORTEST_SECONDS": "1", "HUB_POLL_LONGEST_SECONDS": "3"}
+SETTINGS: Final = {
+    "HUB_METRICS_GRAIN_SECONDS": "5",
+    "HUB_POLL_SHORTEST_SECONDS": "1",
+    "HUB_POLL_LONGEST_SECONDS": "3",
+    "HUB_COMPUTE_PRICES": '{"cpu-cluster": {"amount": 0.35, "currency": "USD"}}',
+}
 """Settings of the hub in the story: Azure gives metrics by the minute, the laptop also by seconds."""
 
 
