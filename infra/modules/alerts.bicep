@@ -83,7 +83,7 @@ var searches = [
     description: 'The hub has kept a dead letter: an event or message that could not be delivered, read or worked on.'
     query: 'customMetrics | where name == "hub.dead_letters"'
     aggregation: 'Total'
-    column: 'value'
+    column: 'valueSum'
     operator: 'GreaterThan'
     threshold: 0
     window: 'PT15M'
@@ -107,7 +107,7 @@ var searches = [
     description: 'Telemetry was dropped because its exporter did not keep up or could not send.'
     query: 'customMetrics | where name == "hub.telemetry.dropped"'
     aggregation: 'Total'
-    column: 'value'
+    column: 'valueSum'
     operator: 'GreaterThan'
     threshold: 0
     window: 'PT1H'

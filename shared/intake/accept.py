@@ -128,7 +128,7 @@ class Intake:
             done += await self._decide(parts, items)
         accepted = Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
         counts = {"new": accepted.new - len(broken), "known": accepted.known, "broken": len(broken)}
-        telling.taken(via, now, done, counts)
+        telling.taken("replay" if mark else via, now, done, counts)
         return accepted
 
     async def _claim(self, events: list[Taken], now: datetime) -> list[Claimed]:

@@ -110,6 +110,16 @@ def test_every_metric_is_asked_for_somewhere() -> None:
     assert [name for name in METRICS if f'"{name}"' not in asked and f"'{name}'" not in asked] == []
 
 
+def test_the_app_s_identity_sends_where_keys_are_refused() -> None:
+    from azure.identity import ManagedIdentityCredential
+
+    connection = "InstrumentationKey=00000000-0000-4000-8000-000000000000;IngestionEndpoint=https://127.0.0.1/"
+    made = exporters.make(Choice("azure", "hub", connection=connection, client_id="c"))
+    assert isinstance(vars(made.spans)["_credential"], ManagedIdentityCredential)
+    assert isinstance(vars(made.metrics)["_credential"], ManagedIdentityCredential)
+    assert isinstance(vars(made.lines)["_credential"], ManagedIdentityCredential)
+
+
 def test_one_activity_is_one_operation_there_too(arrived: tuple[str, Insights]) -> None:
     activity, insights = arrived
     (whole,) = [row for row in insights.tables["dependencies"] if row["name"].startswith("activity ")]
