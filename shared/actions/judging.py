@@ -44,7 +44,11 @@ class Judging:
         if "challenger" not in detail:
             challenger = model_of(work.activity, rule)
             detail |= {"challenger": challenger, "champion": await self._champion(loaded, rule)}
-            return Again(_NOW, detail | {"data": rule.evaluate.data})
+            detail["data"] = rule.evaluate.data
+            for model in dict.fromkeys((challenger, detail["champion"])):
+                if model and await self._learned_from(model, rule.evaluate.data):
+                    return Refused(f"{model} was trained on {rule.evaluate.data}: it says nothing of new rows", detail)
+            return Again(_NOW, detail)
         champion = detail["champion"] or detail["challenger"]
         given: dict[str, Any] = {
             "data": rule.evaluate.data,
@@ -69,6 +73,12 @@ class Judging:
         live = max(view.traffic.live, key=lambda name: view.traffic.live[name])
         found = {one.name: one.model for one in await self._endpoints.deployments(endpoint)}
         return found.get(live, "")
+
+    async def _learned_from(self, model: str, data: str) -> bool:
+        """Tell whether a model's lineage names a data version as what it was trained on."""
+        found = await self._context.azureml.model(*model.split(":", 1))
+        lineage = found.properties if found else {}
+        return data.removeprefix("azureml:") in {lineage.get("hub.dataset"), lineage.get("hub.files")}
 
     async def judge(self, work: Work) -> Answer:
         """Judge all gates; where one asks people, wait for them."""

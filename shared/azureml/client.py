@@ -153,16 +153,14 @@ class AzureMLClient:
                 )
             elif dict(known.tags or {}).get(HUB_TAG) != tags.get(HUB_TAG):
                 raise PermanentError(f"model {name}:{version} exists and was not made by this activity")
-            return ModelView(
-                str(known.name),
-                str(known.version),
-                str(known.path),
-                str(known.type),
-                dict(known.tags or {}),
-                dict(known.properties or {}),
-            )
+            return _model(known)
 
         return await self.call(f"model {name}:{version}", create)
+
+    async def model(self, name: str, version: str) -> ModelView | None:
+        """Give a model version, or None."""
+        what = f"model {name}:{version}"
+        return await self.call(what, lambda client: _found(lambda: _model(client.models.get(name, version))))
 
     async def metrics(self, run: str) -> Mapping[str, float]:
         """Give the last value of each metric that a run logged, by the workspace's MLflow endpoint."""
@@ -372,6 +370,17 @@ def _view(job: Any) -> JobView:
         code=_reference(getattr(job, "code", "")),
         compute=str(getattr(job, "compute", "") or ""),
         studio_url=str(studio),
+    )
+
+
+def _model(model: Any) -> ModelView:
+    return ModelView(
+        str(model.name),
+        str(model.version),
+        str(model.path),
+        str(model.type),
+        dict(model.tags or {}),
+        dict(model.properties or {}),
     )
 
 

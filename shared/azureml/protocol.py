@@ -112,6 +112,9 @@ class AzureML(Protocol):
     ) -> ModelView:
         """Make a model version; the same again is no error."""
 
+    async def model(self, name: str, version: str) -> ModelView | None:
+        """Give a model version, or None."""
+
     async def monitor_runs(self, run: str, count: int) -> Sequence[MonitorRun]:
         """Give the newest runs that have ended well of the experiment (and monitor) that a run belongs to."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from shared.ledger.records import Act
 from tests.unit.flow.releasing import RELEASE, first, release
+from tests.unit.flow.world import AUTOMATION
 
 APPROVED = RELEASE.replace("GATES", "      - approval: {roles: [approver], quorum: 1, expires: 48h}")
 
@@ -140,7 +141,39 @@ async def test_an_event_that_comes_twice_is_one_release(world: Any) -> None:
 
 
 async def test_the_version_that_the_event_names_is_released_and_never_the_latest(world: Any) -> None:
-    world.azureml.models = {("arrival-delay", "10"): None, ("arrival-delay", "9"): None}
+    for version in ("9", "10"):
+        await world.azureml.create_model("arrival-delay", version, "u", "mlflow_model", {}, {})
     activity = await release(world, "9")
     assert activity.step("deployment").detail["model"] == "arrival-delay:9"
     assert world.azureml.requests[-1].inputs["challenger"].value == "azureml:arrival-delay:9"
+
+
+async def test_a_model_of_the_hubs_own_is_released_though_its_event_never_comes_and_once_if_it_does(
+    world_of: Callable[[str], Any],
+) -> None:
+    """Given a training that registers a model, whose registration the service tells of much later."""
+    world = world_of(f"{AUTOMATION}---{RELEASE.replace('GATES' + chr(10), '')}")
+    for name in ("2013-01/a.csv", "2013-01/_SUCCESS"):
+        await world.send(world.blob_event(f"flights/{name}", f"0x{name}"))
+    for _ in range(8):
+        await world.run(60)
+        world.azureml.end_jobs()
+    await world.run(1800)
+    released, trained = await world.activities()
+    version = trained.step("register").detail["version"]
+    assert (released.automation, released.status) == ("delay-release", "succeeded")
+    assert released.step("deployment").detail["model"] == f"arrival-delay:{version}"
+    await world.send(world.model_event("arrival-delay", version))
+    await world.run(1800)
+    assert len(await world.activities()) == 2
+
+
+@pytest.mark.parametrize("name", ["hub.dataset", "hub.files"])
+@pytest.mark.parametrize("learned", ["1", "2"])
+async def test_a_golden_set_that_a_model_was_trained_on_refuses(world: Any, name: str, learned: str) -> None:
+    """Given a champion (1) or a challenger (2) whose lineage names the golden set."""
+    await first(world)
+    await world.azureml.create_model("arrival-delay", learned, "u", "mlflow_model", {}, {name: "delay-golden:1"})
+    activity = await release(world, "2")
+    assert activity.status == "refused"
+    assert activity.reason.startswith(f"arrival-delay:{learned} was trained on azureml:delay-golden:1")

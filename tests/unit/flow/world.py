@@ -156,6 +156,9 @@ class FakeAzureML:
         self.models[name, version] = ModelView(name, version, uri, kind, tags, properties)
         return self.models[name, version]
 
+    async def model(self, name: str, version: str) -> ModelView | None:
+        return self.models.get((name, version))
+
     def end_jobs(self) -> None:
         for name, job in self.jobs.items():
             if not job.ended:
