@@ -6,12 +6,14 @@ NAME__clientId for an assigned identity, or neither for the default chain.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.functions.worker import AppError
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobServiceClient
 
 _QUICK: Final[dict[str, Any]] = {"retry_total": 2, "initial_backoff": 0, "increment_base": 1}
 """Listeners ask again by themselves; the SDK's own back-off would begin with 15 s."""
@@ -27,8 +29,10 @@ def queue_service(settings: Mapping[str, str], name: str, where: str) -> QueueSe
     return QueueServiceClient(_address(settings, name, "queue", where), _identity(settings, name, where), **_QUICK)
 
 
-def blob_service(settings: Mapping[str, str], name: str, where: str) -> BlobServiceClient:
+def blob_service(settings: Mapping[str, str], name: str, where: str) -> "BlobServiceClient":
     """Give the blob client of a connection, or raise AppError naming the setting."""
+    from azure.storage.blob.aio import BlobServiceClient  # few apps have blob outputs, and the host is to answer soon
+
     if text := settings.get(name):
         try:
             return BlobServiceClient.from_connection_string(text, **_QUICK)

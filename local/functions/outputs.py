@@ -5,16 +5,18 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.functions import datums
 from local.functions.connections import blob_service, queue_service
 from local.functions.settings import resolve
 from local.functions.worker import FunctionSpec, Result
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobServiceClient
 
 
 class Outputs:
@@ -51,7 +53,7 @@ class Outputs:
             self._queues[name] = queue_service(self._settings, name, where)
         return self._queues[name]
 
-    def _blob_service(self, binding: Mapping[str, Any], where: str) -> BlobServiceClient:
+    def _blob_service(self, binding: Mapping[str, Any], where: str) -> "BlobServiceClient":
         name = str(binding.get("connection") or "AzureWebJobsStorage")
         if name not in self._blobs:
             self._blobs[name] = blob_service(self._settings, name, where)
