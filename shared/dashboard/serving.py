@@ -17,30 +17,39 @@ async def endpoints(desk: Desk) -> list[dict[str, Any]]:
     audit = await desk.ask("audit", Page[AuditView], query={"limit": _LOOKED_AT}) if desk.may("audit") else None
     shown = []
     for one in found.items:
-        releases = [release for release in (_release(each, desk) for each in recent) if release.get("on") == one.name]
+        releases = [release for release in (_release(each) for each in recent) if release.get("on") == one.name]
         backs = [
             entry
             for entry in (audit.items if audit else [])
             if entry.what == "rollback" and entry.subject == f"endpoint/{one.name}"
         ]
+        for place, release in enumerate(releases[:_RELEASES]):
+            after = [_back(entry) for entry in reversed(backs) if entry.detail.get("release") == release["activity"].id]
+            if place == 0 and any(each.traffic for each in one.deployments):
+                after.append({"at": desk.now, "shares": [(each.name, each.traffic) for each in one.deployments]})
+            release["picture"] = picture([*release["history"], *after], desk.now, open_end=place == 0)
         known = [name for release in reversed(releases) for entry in release["history"] for name, _ in entry["shares"]]
         names = list(dict.fromkeys([*known, *(deployment.name for deployment in one.deployments)]))
         shown.append({"endpoint": one, "releases": releases[:_RELEASES], "backs": backs[:_RELEASES], "names": names})
     return shown
 
 
-def _release(activity: ActivityView, desk: Desk) -> dict[str, Any]:
+def _back(entry: AuditView) -> dict[str, Any]:
+    """Give what somebody who went back set, as a moment of the release that it ended."""
+    traffic = entry.detail.get("traffic")
+    return {"at": entry.at, "shares": list(traffic.items()) if isinstance(traffic, dict) else []}
+
+
+def _release(activity: ActivityView) -> dict[str, Any]:
     for step in activity.steps:
         if step.kind == "rollout" and step.detail.get("endpoint"):
             detail = step.detail
-            history = moments(detail)
             return {
                 "on": str(detail["endpoint"]),
                 "activity": activity,
                 "deployment": str(detail.get("deployment") or ""),
                 "reason": step.reason or activity.reason,
-                "history": history,
-                "picture": picture(history, desk.now, open_end=step.state in {"running", "waiting"}),
+                "history": moments(detail),
             }
     return {}
 

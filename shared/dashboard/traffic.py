@@ -14,8 +14,9 @@ _ACTS: Final = {
     "Finish": "done",
 }
 _LONGEST: Final = 0.4
-"""No stretch takes more of the picture's width than so much of it, so that a night does not hide a minute."""
 _LEAST: Final = 0.04
+"""Shares of the whole time at which a stretch is cut or widened: none is drawn more than ten times as wide as another,
+so that a night does not hide a minute."""
 
 
 def moments(detail: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,13 +73,13 @@ def shares(traffic: str) -> list[tuple[str, int]]:
 def picture(history: list[dict[str, Any]], now: datetime, *, open_end: bool) -> dict[str, Any] | None:
     """Give the traffic over time as boxes of a plane of 1000 by 100; None where it never was read.
 
-    A stretch is as wide as it was long, but neither invisible nor more than two fifths of the whole. `open_end`: it
-    still is as it was last.
+    A stretch is as wide as it was long, within bounds. `open_end`: it still is as it was last.
     """
     changes: list[tuple[datetime, list[tuple[str, int]]]] = []
     for moment in history:
-        if moment["at"] and (not changes or changes[-1][1] != moment["shares"]):
-            changes.append((moment["at"], moment["shares"]))
+        given = sorted((name, share) for name, share in moment["shares"] if share)
+        if moment["at"] and (not changes or changes[-1][1] != given):
+            changes.append((moment["at"], given))
     if not changes or not any(given for _, given in changes):
         return None
     last = now if open_end else max(moment["at"] for moment in history if moment["at"])

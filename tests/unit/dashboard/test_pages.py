@@ -253,6 +253,26 @@ async def test_endpoints_show_traffic_and_analysis_and_can_go_back(desk_of: Any,
     assert "10 %" not in page.text.split("Released to by")[0]
 
 
+async def test_the_picture_of_traffic_goes_on_to_who_went_back(desk_of: Any, browser_of: Any) -> None:
+    rule = (
+        "name: delay-release\non: [{model-registered: {model: arrival-delay}}]\ndo:\n  deploy:\n"
+        "    endpoint: endpoints/endpoint.yml\n    deployment: endpoints/deployment.yml\n    keep-previous: 24h\n"
+    )
+    desk = desk_of(rule)
+    browser = browser_of(desk)
+    await browser.sign_in()
+    for version in ("1", "2"):
+        await desk.send(desk.model_event("arrival-delay", version))
+        await desk.run(300)
+    await browser.act("roll-back", "delay", reason="people complain")
+    page = (await browser.get("endpoints")).text
+    assert "key:all</b> went back" in page
+    picture = page.split('aria-label="Traffic over time by deployment"')[1].split("</svg>")[0]
+    names = [part.split(" 100 %")[0] for part in picture.split("<title>")[1:]]
+    assert len(names) == 3
+    assert names[0] == names[2] != names[1]
+
+
 DRIFT = """
 name: delay-train
 on:
