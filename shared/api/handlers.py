@@ -15,6 +15,7 @@ from shared.api.problems import ProblemError
 from shared.api.routes import Call, Reply, Route
 from shared.api.table import ROUTES
 from shared.bootstrap import Hub, hub
+from shared.engine.outcomes import TransientError
 from shared.ledger.journal import UndecidedError
 from shared.ledger.protocol import ChangedError, NotFoundError, StoreError
 from shared.settings import SettingsError
@@ -92,6 +93,9 @@ async def respond(request: func.HttpRequest, route: Route, this: Hub) -> func.Ht
         return _problem(
             ProblemError(503, "Storage does not answer", type(error).__name__, headers={"Retry-After": "10"})
         )
+    except TransientError as error:
+        logger.warning("route %s: %s", route.name, error)
+        return _problem(ProblemError(503, "A service does not answer", str(error), headers={"Retry-After": "10"}))
     except Exception:
         logger.exception("route %s", route.name)
         return _problem(ProblemError(500, "An error of the hub", "the log of the app has it"))
