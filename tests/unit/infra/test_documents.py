@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 from shared.telemetry.names import METRICS
 from tests.unit.infra.bicep import parse
@@ -45,6 +47,20 @@ def test_every_alert_is_explained() -> None:
     }
     explained = set(re.findall(r"^### ([\w-]+)$", OPERATING.partition("## Runbooks")[2], re.MULTILINE))
     assert {re.sub(r"^(dead-letters)-.*", r"\1", name) for name in deployed} == explained
+
+
+def test_every_command_of_the_runbooks_is_there_with_its_options() -> None:
+    def told(*arguments: str) -> str:
+        command = [sys.executable, "-m", "cli", *arguments, "--help"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    listed = told()
+    commands = re.findall(r"\./hub\s+([a-z-]+)((?: --?[a-z-]+| <[a-z]+>)*)", OPERATING)
+    assert len(commands) > 8
+    for verb, rest in sorted(set(commands)):
+        assert re.search(rf"^    {verb}\b", listed, re.MULTILINE), verb
+        if options := re.findall(r"--[a-z-]+", rest):
+            assert [option for option in options if option not in told(verb)] == [], verb
 
 
 def test_every_metric_is_explained_as_it_is() -> None:
