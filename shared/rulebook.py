@@ -1,5 +1,6 @@
 """The automations in force: which there are, what events mean to them, and how their activities begin."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
 from datetime import UTC, datetime, timedelta
@@ -128,7 +129,8 @@ class Rulebook:
             return True
         lists = [await self._files(one.files) for one in (target, activity) if one.files.count]
         files = newest_contents(file for members in lists for file in members)
-        blob = f"files/{into}-{len(target.merged) + 1}.json"
+        # Named by what it was made of: of two that merge at the same moment, neither writes over the other's list.
+        blob = f"files/{into}-{hashlib.sha256(f'{etag}|{activity.id}'.encode()).hexdigest()[:12]}.json"
         await self._blobs.put(blob, encode(FileList(files=files)))
         target.files = Files(count=len(files), size=sum(file.size for file in files), blob=blob)
         claims = (*target.cause.claims, *activity.cause.claims)[:MOST_CLAIMS]

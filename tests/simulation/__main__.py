@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.simulation import storms
 from tests.simulation.crashes import enumerate_crashes
 from tests.simulation.paths import PATHS
 
@@ -35,7 +36,11 @@ def main() -> int:
     print(f"SEED={seed}", flush=True)
     if os.environ.get("CRASHES"):
         return 1 if asyncio.run(crashes(seed)) else 0
-    return 0
+    told = storms.simulate(seed, int(os.environ.get("EVENTS") or 20_000), lambda line: print(line, flush=True))
+    for sentence in told.wrong[:20]:
+        print(f"WRONG {sentence[:1000]}")
+    print(told.figures())
+    return 1 if told.wrong else 0
 
 
 if __name__ == "__main__":

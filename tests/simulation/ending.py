@@ -42,6 +42,7 @@ async def ending(stage: Stage) -> dict[str, Any]:
 async def check(stage: Stage) -> None:
     """Assert what must hold at every end."""
     assert stage.poison == [], stage.errors
+    assert stage.endpoints.wrong == []
     assert await stage.under_way() == []
     await nothing_lost(stage)
     for row in await stage.rows("limits"):

@@ -85,3 +85,16 @@ do:
     gates:
       - approval: {roles: [approver], quorum: 2, expires: 48h}
 """
+STORM = "\n---\n".join(
+    (
+        TRAIN.replace("max-wait: 2h", "max-wait: 20m, if-incomplete: run")
+        + "limits: {concurrency: {group: arrival-delay, max: 2}}\n",
+        LIMITED.format("{concurrency: {group: g, max: 2}}"),
+        MERGING,
+        RELEASE,
+        SCORE.replace("flights/**/*.csv", "score/{batch}/*.csv").replace("{quiet", "{by: [batch], quiet"),
+        ALL_OF.replace("model: m", "model: k"),
+        "name: greedy\non: [{blob-created: {container: hub-data, path: '**'}}]\n" + _RUN,
+    )
+)
+"""What a storm blows through; `greedy` waits for what the hub itself writes, and must never begin."""

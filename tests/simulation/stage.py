@@ -23,6 +23,7 @@ from shared.bootstrap import Hub, wire
 from shared.contents import Contents
 from shared.data import Data
 from shared.engine.acts import NotPossibleError
+from shared.ledger.journal import Journal
 from shared.ledger.memory import MemoryQueue, MemoryStore
 from shared.ledger.protocol import StoreError
 from shared.ledger.records import Activity, File
@@ -165,9 +166,13 @@ class Stage:
             endpoints=cast("Endpoints", Noticing(self.endpoints, self._made)),
             batch=cast("Batch", Noticing(self.batch, self._made)),
             catalogue=self.catalogue,
+            journal=self._journal(),
         )
         hub.notifier._sender = cast("Sender", Noticing(Channels(self.deliveries), self._made))
         return hub
+
+    def _journal(self) -> Journal | None:
+        return None
 
     def _made(self) -> None:
         self.effects.add(self.writes)
@@ -438,9 +443,9 @@ class Stage:
         report = {"rows": 1000, "signals": [{"signal": "data-drift", "features": features}]}
         self.data.contents[f"ExperimentRun/dcid.{run}/outputs/signals.json"] = json.dumps(report).encode()
 
-    def lies(self, path: str, etag: str) -> None:
-        """Put a file into storage of which no event tells."""
-        file = File(account="landing", container="landing", path=path, etag=etag, size=10, time=self.now)
+    def lies(self, path: str, etag: str, *, at: datetime | None = None, container: str = "landing") -> None:
+        """Put a file into storage, now or at a time; no event tells of it by this."""
+        file = File(account="landing", container=container, path=path, etag=etag, size=10, time=at or self.now)
         self.data.lying.append(file)
 
 
