@@ -30,7 +30,7 @@ from shared.telemetry.choice import Choice
 from shared.telemetry.exporters import Exporters
 from shared.telemetry.names import METRICS, SECONDS
 from shared.telemetry.places import Place
-from shared.telemetry.recording import Line, Number, Record, Span, Value
+from shared.telemetry.recording import MOST, Line, Number, Record, Span, Value
 
 _SCOPE: Final = "hub"
 _KINDS: Final = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT, "consumer": SpanKind.CONSUMER}
@@ -62,7 +62,7 @@ class Sdk:
         self._traces = TracerProvider(
             sampler=ALWAYS_ON, resource=resource, id_generator=self._ids, shutdown_on_exit=False
         )
-        self._traces.add_span_processor(BatchSpanProcessor(exporters.spans))
+        self._traces.add_span_processor(BatchSpanProcessor(exporters.spans, max_queue_size=MOST))
         self._tracer = self._traces.get_tracer(_SCOPE)
         reader = PeriodicExportingMetricReader(exporters.metrics)
         self._meters = MeterProvider([reader], resource, shutdown_on_exit=False)
@@ -87,7 +87,7 @@ class Sdk:
         self._lines = None
         if exporters.lines is not None:
             self._lines = LoggerProvider(resource, shutdown_on_exit=False)
-            self._lines.add_log_record_processor(BatchLogRecordProcessor(exporters.lines))
+            self._lines.add_log_record_processor(BatchLogRecordProcessor(exporters.lines, max_queue_size=MOST))
 
     def hand_on(self, records: Iterable[Record]) -> None:
         """Hand records on; they are sent soon after, by the SDK's own threads."""
