@@ -37,6 +37,8 @@ from shared.ledger.wire import Access, NoTableError, Wire
 from shared.settings import Connection
 
 _TIMEOUT: Final = 30
+_PIECES: Final[dict[str, Any]] = {"max_single_put_size": 2**20, "max_block_size": 2**20}
+"""What is larger than a megabyte is sent in pieces: one large body would keep the event loop from everything else."""
 """Seconds one request may take."""
 _RETRIES: Final = 3
 
@@ -233,12 +235,12 @@ class AzureStore:
         if text:
             self._table_service = TableServiceClient.from_connection_string(text, **options())
             self._queue_service = QueueServiceClient.from_connection_string(text, **options())
-            self._blob_service = BlobServiceClient.from_connection_string(text, **options())
+            self._blob_service = BlobServiceClient.from_connection_string(text, **_PIECES, **options())
         else:
             identity = self._credential
             self._table_service = TableServiceClient(connection.uri("table"), credential=identity, **options())
             self._queue_service = QueueServiceClient(connection.uri("queue"), credential=identity, **options())
-            self._blob_service = BlobServiceClient(connection.uri("blob"), credential=identity, **options())
+            self._blob_service = BlobServiceClient(connection.uri("blob"), credential=identity, **_PIECES, **options())
         self._wire = Wire(str(self._table_service.url), _access(self._table_service.credential))
         self._tables: dict[str, AzureTable] = {}
         self._queues: dict[str, AzureQueue] = {}
