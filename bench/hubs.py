@@ -1,5 +1,6 @@
 """A hub for benches: its shipped code under rules of a given number, on a store in memory or on Azurite."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ _ENVIRONMENT: Final = {
     "HUB_DATA_ACCOUNT": "landing",
     "HUB_ACCOUNT_LANDING": "BlobEndpoint=http://127.0.0.1:1/landing;AccountName=landing;AccountKey=eA==",
     "HUB_STORM_OPENINGS": "100000",
+    "HUB_KEYS": json.dumps({"bench": {"hash": hashlib.sha256(b"bench").hexdigest(), "roles": ["reader", "publisher"]}}),
 }
 _JOB: Final = """
 command: python main.py --data ${{inputs.data}}
@@ -70,14 +72,14 @@ def project(folder: Path, singles: int = 0, containers: int = 1) -> Path:
     return folder
 
 
-def hub(store: Store, root: Path, clock: Callable[[], datetime]) -> Hub:
+def hub(store: Store, root: Path, clock: Callable[[], datetime], azureml: object | None = None) -> Hub:
     """Wire a hub by the rules of a folder."""
     nothing: Any = NoAzureML()
     made = wire(
         Settings.read(_ENVIRONMENT, root),
         store,
         Nothing(),
-        cast("AzureML", nothing),
+        cast("AzureML", azureml or nothing),
         clock,
         endpoints=cast("Endpoints", nothing),
         batch=cast("Batch", nothing),

@@ -32,6 +32,7 @@ from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections, Member, collection_id
 from shared.ledger.deadletters import DeadLetters
 from shared.ledger.journal import Claimed, Journal, Part, UndecidedError, claim_name
+from shared.ledger.protocol import StoreError
 from shared.ledger.records import Cause, File, Head, Outcome, Taken
 from shared.rulebook import Rulebook
 from shared.telemetry import places, telling
@@ -292,10 +293,14 @@ class Intake:
         now = self._clock()
         if now < self._soon.get(collection, now):
             return  # that look is still to come, and will see what is there now
-        await self._collections.look_soon(collection, _SOON)
         if len(self._soon) > _MOST_SOON:
             self._soon.clear()
-        self._soon[collection] = now + _SOON
+        self._soon[collection] = now + _SOON  # before it is sent: others that come meanwhile need not
+        try:
+            await self._collections.look_soon(collection, _SOON)
+        except StoreError:
+            self._soon.pop(collection, None)
+            raise
 
     async def _one(self, automation: Automation, received: datetime, item: _Item, match: Match) -> tuple[str, Outcome]:
         """Do what a single event means to one automation."""
