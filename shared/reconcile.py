@@ -1,4 +1,4 @@
-"""The reconciler: finds files that lie in storage and that no event told of, and takes them in as if one had.
+"""The reconciler: finds files and models that are there and that no event told of, and takes them in as if one had.
 
 It begins at an automation's first deployment, so that years of old files start nothing (those come in by backfill), and
 looks back at most as far as its horizon. A listing is what every storage has; the change feed, which Azure has and the
@@ -17,6 +17,7 @@ from shared.engine.outcomes import PermanentError, TransientError
 from shared.events.identity import claim
 from shared.ledger.protocol import AlreadyExistsError, Insert, Row, Upsert, Value
 from shared.ledger.records import SCHEMA
+from shared.reconcile_models import missing_models
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _BATCH: Final = 500
 
 
 async def reconcile(hub: Hub, now: datetime) -> int:
-    """Look once at the files of every automation; give how many were taken in that no event told of."""
+    """Look once at the files and models of every automation; give how many were taken in that no event told of."""
     count = 0
     for loaded in list(hub.rulebook.catalogue.automations.values()):
         if any(trigger.blob_created for trigger in loaded.automation.on):
@@ -38,6 +39,12 @@ async def reconcile(hub: Hub, now: datetime) -> int:
                 count += await _automation(hub, loaded.automation, now)
             except (NoFilesError, TooManyFilesError, PermanentError, TransientError) as error:
                 logger.warning("reconciler: files of %s cannot be looked at: %s", loaded.automation.name, error)
+        if any(trigger.model_registered for trigger in loaded.automation.on):
+            try:
+                begin = max(await _moment(hub, "deployed", loaded.automation.name, now), now - HORIZON)
+                count += await missing_models(hub, loaded.automation, begin, now - GRACE, now)
+            except (PermanentError, TransientError) as error:
+                logger.warning("reconciler: models of %s cannot be looked at: %s", loaded.automation.name, error)
     return count
 
 

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView, MonitorRun, lasting
+from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView, MonitorRun, Registered, lasting
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60
@@ -168,6 +168,15 @@ class AzureMLClient:
         body = await self._get(f"metrics of run {run}", address, {"run_id": run})
         logged = (body or {}).get("run", {}).get("data", {}).get("metrics", [])
         return {str(metric["key"]): float(metric["value"]) for metric in logged}
+
+    async def registered(self, since: datetime) -> Sequence[Registered]:
+        """List the models, and of each its versions, newest first, until one is older."""
+
+        def look(client: Any) -> list[Registered]:
+            names = [str(model.name) for model in client.models.list()]
+            return [one for name in names for one in _since(client.models.list(name=name), since)]
+
+        return await self.call("the models", look)
 
     async def monitor_runs(self, run: str, count: int) -> Sequence[MonitorRun]:
         """Give the newest runs that have ended well of the experiment (and monitor) that a run belongs to."""
@@ -371,6 +380,19 @@ def _view(job: Any) -> JobView:
         compute=str(getattr(job, "compute", "") or ""),
         studio_url=str(studio),
     )
+
+
+def _since(versions: Iterable[Any], since: datetime) -> Iterator[Registered]:
+    for model in versions:
+        made = model.creation_context.created_at if model.creation_context else None
+        if made is None:
+            continue
+        created = made if made.tzinfo else made.replace(tzinfo=UTC)
+        if created < since:
+            return
+        yield Registered(
+            str(model.name), str(model.version), created, dict(model.tags or {}), dict(model.properties or {})
+        )
 
 
 def _model(model: Any) -> ModelView:

@@ -75,6 +75,17 @@ class ModelView:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A model version as it is listed, and when it was registered."""
+
+    name: str
+    version: str
+    created: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorRun:
     """A run of a monitor that has ended."""
 
@@ -114,6 +125,9 @@ class AzureML(Protocol):
 
     async def model(self, name: str, version: str) -> ModelView | None:
         """Give a model version, or None."""
+
+    async def registered(self, since: datetime) -> Sequence[Registered]:
+        """Give the model versions that were registered since then, in any order."""
 
     async def monitor_runs(self, run: str, count: int) -> Sequence[MonitorRun]:
         """Give the newest runs that have ended well of the experiment (and monitor) that a run belongs to."""

@@ -1,6 +1,7 @@
 """The hub's own way to registries and other workspaces, against the laptop's; and its quota and its queries."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,20 @@ async def test_a_version_is_made_in_another_workspace(ml: MLClient, targets: Azu
     found = await targets.find(TO_SECOND, unique, "10")
     assert found is not None
     assert (found.tags, found.properties) == ({"team": "delay"}, {"hub.run": "r"})
+
+
+async def test_versions_are_listed_by_when_they_were_registered(ml: MLClient, unique: str) -> None:
+    azureml = AzureMLClient(SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE)
+    before = datetime.now(UTC)
+    await _registered(ml, unique)
+    (found,) = [one for one in await azureml.registered(before) if one.name == unique]
+    assert (found.version, found.properties) == ("10", {"hub.run": "r"})
+    assert before <= found.created <= datetime.now(UTC)
+    assert [one for one in await azureml.registered(datetime.now(UTC)) if one.name == unique] == []
+    assert await azureml.model(unique, "11") is None
+    model = await azureml.model(unique, "10")
+    assert model is not None
+    assert model.properties == {"hub.run": "r"}
 
 
 async def test_where_a_jobs_output_lies(ml: MLClient, targets: AzureTargets) -> None:

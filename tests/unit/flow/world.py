@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.azureml.batch import Invocation, Target
 from shared.azureml.endpoints import DeploymentView, EndpointView
-from shared.azureml.protocol import JobRequest, JobView, ModelView, MonitorRun
+from shared.azureml.protocol import JobRequest, JobView, ModelView, MonitorRun, Registered
 from shared.bootstrap import Hub, wire
 from shared.data import Copied
 from shared.deciding.analysis import Measured
@@ -117,6 +117,7 @@ class FakeAzureML:
         self.models: dict[tuple[str, str], ModelView] = {}
         self.fate = "Completed"
         self.monitors: list[MonitorRun] = []
+        self.listed: list[Registered] = []
         self.datastores: dict[str, str] = {"hub_data": "hub-data"}
         self.logged: dict[str, float] = {"mae": 17.5}
 
@@ -155,6 +156,9 @@ class FakeAzureML:
     ) -> ModelView:
         self.models[name, version] = ModelView(name, version, uri, kind, tags, properties)
         return self.models[name, version]
+
+    async def registered(self, since: datetime) -> list[Registered]:
+        return [one for one in self.listed if one.created >= since]
 
     async def model(self, name: str, version: str) -> ModelView | None:
         return self.models.get((name, version))
