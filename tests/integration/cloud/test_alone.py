@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,6 +134,17 @@ def test_the_keys_of_hub_dev_make_go_wrong_what_they_say(healed: LaptopCloud) ->
     assert KEYS["z"][1](screen) == "away"
     assert not healed.parts()["azurite"]["running"]
     assert KEYS["z"][1](screen) == "back"
+
+
+def test_clouds_run_side_by_side_and_share_nothing(
+    alone: LaptopCloud, start_laptop: Callable[..., LaptopCloud]
+) -> None:
+    other = start_laptop(hosts=0)
+    assert not set(alone.open_ports()) & set(other.open_ports())
+    other.upload({"only/here.csv": b"1"})
+    subject = "/blobServices/default/containers/landing/blobs/only/here.csv"
+    assert (len(events(alone, subject)), len(events(other, subject))) == (0, 1)
+    assert alone.environment["EVENTGRID_TOPIC_KEY"] != other.environment["EVENTGRID_TOPIC_KEY"]
 
 
 def test_it_ends_in_a_moment_and_leaves_nothing(alone: LaptopCloud) -> None:
