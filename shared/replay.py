@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.sources import strange_source
 from shared.bootstrap import Hub
 from shared.events.identity import claim
 from shared.events.model import Broken, Event
@@ -16,6 +15,7 @@ from shared.intake.accept import marked
 from shared.ledger.deadletters import DeadLetter
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity, FileList, Taken, decode
+from shared.sources import strange_source
 
 MOST: Final = 5000
 _SHOWN: Final = 200

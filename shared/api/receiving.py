@@ -7,10 +7,10 @@ import msgspec
 from shared.api.models import EventsTaken
 from shared.api.problems import ProblemError
 from shared.api.routes import Call, Reply
-from shared.sources import strange_source
 from shared.events.model import Broken, Event
 from shared.events.parsing import MAX_KEPT, parse
 from shared.settings import Settings
+from shared.sources import strange_source
 
 MAX_EVENTS: Final = 5000
 MAX_BODY: Final = 8 * 1024 * 1024
