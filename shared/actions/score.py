@@ -24,6 +24,7 @@ MANIFEST: Final = "manifest"
 `rows_out`, `errors` and `nulls`."""
 OURS: Final = "hub-manifest.json"
 """What the hub leaves beside them once they are checked: only where it stands are they results."""
+_COUNTS: Final = ("rows_in", "rows_out", "errors", "nulls")
 _MOST: Final = 16 * 1024 * 1024
 _MODEL: Final = re.compile(
     r"azureml:(?://locations/.*/models/|//registries/.*/models/)?([^:/]+)(?::|/versions/)([^:/@]+)"
@@ -97,9 +98,10 @@ class Scoring:
         for file in manifests:
             text = await self._data.read(account, container, file.path, limit=_MOST)
             try:
-                entries += json.loads(text)["files"]
-            except (ValueError, LookupError, TypeError):
-                return Failed(f"{container}/{file.path} is no manifest: a mapping with `files` is expected")
+                entries += [_entry(one) for one in json.loads(text)["files"]]
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                why = f"`files` with path, rows_in, rows_out, errors and nulls is expected ({error})"
+                return Failed(f"{container}/{file.path} is no manifest: {why}")
         members = await self._context.files(str(_frozen(activity)))
         paths = {file.path.removeprefix(folder) for file in found}
         totals, problems = check(rule.results, entries, members, paths)
@@ -162,16 +164,26 @@ def model_of(inputs: Mapping[str, JobInput]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+def _entry(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Read an entry of a manifest. Raises where it has no path, or a count that is none."""
+    counts = {name: int(told.get(name) or 0) for name in _COUNTS}
+    if min(counts.values()) < 0:
+        raise ValueError(f"{told['path']} has a count below 0")
+    return {"path": str(told["path"]), **counts}
+
+
 def check(
     rule: Results, entries: Sequence[Mapping[str, Any]], members: Sequence[File], paths: set[str]
 ) -> tuple[dict[str, int], list[str]]:
     """Check what the manifests say against the files that went in and came out; give sums and problems."""
-    names = ("rows_in", "rows_out", "errors", "nulls")
-    totals = {name: sum(int(entry.get(name) or 0) for entry in entries) for name in names}
+    totals = {name: sum(int(entry[name]) for entry in entries) for name in _COUNTS}
     problems = []
     if len(entries) != len(members):
         problems.append(f"{len(members)} files went in and the manifests tell of {len(entries)}")
-    absent = sorted({str(entry.get("path")) for entry in entries} - paths)
+    named = {str(entry["path"]) for entry in entries}
+    if len(named) != len(entries):
+        problems.append(f"{len(entries)} entries of the manifests name {len(named)} files: one is told of twice")
+    absent = sorted(named - paths)
     if absent:
         problems.append(f"{len(absent)} files of the manifests are not there, such as {absent[0]}")
     if rule.same_rows and totals["rows_in"] != totals["rows_out"]:

@@ -1,5 +1,6 @@
 """Which automations an event concerns, and how: found by an index, so that cost grows with what can match."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -15,6 +16,8 @@ from shared.events.model import BlobIncomplete, Event
 Role = Literal["file", "marker", "event", "part", "expected", "drift"]
 PROBE: Final = "probe/"
 """Blobs below this folder of the hub's own container are its probes: they prove the way and start nothing."""
+_ATTEMPT: Final = re.compile(r"\d{8}t\d{6}-[0-9a-f]{10}/\d+/")
+"""Below a place of results: the activity, its attempt."""
 OWN: Final = "AutomationHub."
 """Begins the types of the events that hubs publish of their own activities."""
 
@@ -133,7 +136,12 @@ class Matcher:
         files: dict[str, list[_Files]] = {}
         self._rules: dict[type | None, list[_Rule]] = {}
         self._drift: list[tuple[str, int, str]] = []
+        self._outputs: dict[str, tuple[str, ...]] = {}
         for automation in automations:
+            if automation.do.score:
+                container, _, folder = automation.do.score.output.partition("/")
+                known = self._outputs.get(container, ())
+                self._outputs[container] = (*known, f"{folder}/" if folder else "")
             for index, trigger in enumerate(automation.on):
                 if trigger.blob_created:
                     files.setdefault(trigger.blob_created.container, []).append(
@@ -163,11 +171,18 @@ class Matcher:
     def _is_own(self, event: Event) -> bool:
         facts = event.facts
         if isinstance(facts, events.BlobCreated | events.BlobDeleted):
-            return (facts.account, facts.container) in self._own
+            return (facts.account, facts.container) in self._own or self._is_result(facts)
         if isinstance(facts, events.RunCompleted | events.RunStatusChanged):
             breach = isinstance(facts, events.RunStatusChanged) and bool(facts.breach)
             return facts.run.startswith(self._runs) and not breach
         return event.type.startswith(OWN)
+
+    def _is_result(self, blob: events.BlobCreated | events.BlobDeleted) -> bool:
+        """Say whether a blob lies where an attempt of a scoring writes: <output>/<activity>/<attempt>/…"""
+        return any(
+            blob.path.startswith(folder) and _ATTEMPT.match(blob.path, len(folder)) is not None
+            for folder in self._outputs.get(blob.container, ())
+        ) and blob.account in {account for account, _ in self._own}
 
     def _files(self, blob: BlobWritten, *, own: bool) -> Iterator[Match]:
         for entry in self._blobs.get(blob.container, _NO_CONTAINER).of(blob.path):

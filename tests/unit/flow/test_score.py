@@ -32,7 +32,7 @@ async def land(world: Any, count: int = 3) -> Any:
     return (await world.activities())[0]
 
 
-def leave(world: Any, activity: Any, count: int = 3, **changed: int) -> None:
+def leave(world: Any, activity: Any, count: int = 3, **changed: Any) -> None:
     """Leave results and their manifest as the scoring code does."""
     folder = f"{activity.id}/{activity.attempt}/"
     entries = []
@@ -103,9 +103,14 @@ async def test_rows_of_a_failed_run_are_never_results(world: Any) -> None:
         ({"rows_out": 9}, "30 rows went in and 29 came out"),
         ({"errors": 1}, "1 of 30 rows have errors, over 0.0%"),
         ({"nulls": 2}, "2 of 30 rows have nulls, over 0.0%"),
+        ({"path": "flights/1.csv"}, "3 entries of the manifests name 2 files"),
+        ({"path": "flights/9.csv"}, "1 files of the manifests are not there, such as flights/9.csv"),
+        ({"errors": -1}, "is no manifest"),
+        ({"rows_in": "many"}, "is no manifest"),
+        ({"path": None, "rows_in": None}, "20 rows went in and 30 came out"),
     ],
 )
-async def test_rows_that_are_not_whole_are_no_results(world: Any, changed: dict[str, int], problem: str) -> None:
+async def test_rows_that_are_not_whole_are_no_results(world: Any, changed: dict[str, Any], problem: str) -> None:
     activity = await land(world)
     leave(world, activity, **changed)
     await world.finish()
@@ -133,6 +138,20 @@ async def test_a_retry_scores_the_same_files_into_a_place_of_its_own(world: Any)
     first, second = world.batch.invocations
     assert first.data == second.data
     assert second.output.endswith(f"{activity.id}/2/")
+
+
+async def test_results_start_nothing_where_they_land_in_what_is_watched(world_of: Callable[[str], Any]) -> None:
+    world = world_of(SCORE.replace("flights/**/*.csv", "**/*.csv").replace("output: scored", "output: scoring/done"))
+    activity = await land(world)
+    invocation = world.batch.invocations[0]
+    assert invocation.output == f"azureml://datastores/scoring/paths/done/{activity.id}/1/"
+    result = f"done/{activity.id}/1/flights/0.csv"
+    await world.send(world.blob_event(result, "0x9", container="scoring"))
+    await world.run(150)
+    assert len(await world.activities()) == 1
+    await world.send(world.blob_event("done/by-hand/1/0.csv", "0x9", container="scoring"))
+    await world.run(150)
+    assert len(await world.activities()) == 2
 
 
 async def test_a_late_file_joins_the_next_run_and_outputs_start_nothing(world: Any) -> None:
