@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 from urllib.parse import urlencode
 
+from shared import receipt_page
 from shared.api.models import (
     ActivityView,
     AuditView,
@@ -34,12 +35,13 @@ OUTCOMES: Final = ("collected", "opened", "woke", "marked", "folded", "ignored",
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page: its template, its place in the menu, its title and what it shows."""
+    """A page: its template, its place in the menu, its title and what it shows; or a document that is whole already."""
 
     template: str
     menu: str
     title: str
     context: Context
+    document: str = ""
 
 
 Maker = Callable[[Desk, Query, tuple[str, ...]], Awaitable[Shown]]
@@ -193,6 +195,12 @@ async def notifications(desk: Desk, query: Query, parts: tuple[str, ...]) -> Sho
     return Shown("notifications.html", "notifications", "Notifications", {"items": await telling.channels(desk)})
 
 
+async def sheet(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
+    """The same, to be printed."""
+    found = await desk.ask("receipt", Receipt, {"name": parts[0], "version": parts[1]})
+    return Shown("", "models", found.model, {}, receipt_page.page(found))
+
+
 async def audit(desk: Desk, query: Query, parts: tuple[str, ...]) -> Shown:
     """Who did what."""
     asked = _some(query, "token")
@@ -224,6 +232,7 @@ _ALL: Final[tuple[tuple[str, str, Maker], ...]] = (
     ("endpoints", "endpoints", endpoints),
     ("models", "receipt", models),
     (r"models/([^/]+)/versions/([^/]+)", "receipt", receipt),
+    (r"models/([^/]+)/versions/([^/]+)/sheet", "receipt", sheet),
     ("drift", "activities", drift),
     ("notifications", "dead_letters", notifications),
     ("audit", "audit", audit),

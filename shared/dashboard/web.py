@@ -40,6 +40,12 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
 }
 
+_OF_DOCUMENTS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
 
 async def handle_page(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a request below /api/dashboard by this process's hub."""
@@ -81,6 +87,8 @@ async def _shown(request: func.HttpRequest, path: str, desk: Desk, session: Sess
     if not desk.may(route):
         raise ProblemError(403, "Forbidden", f"{desk.caller.name} has not the role that this page needs")
     made = await maker(desk, dict(request.params), parts)
+    if made.document:
+        return func.HttpResponse(made.document, mimetype="text/html", headers={**HEADERS, **_OF_DOCUMENTS})
     query = urlencode({name: value for name, value in request.params.items() if name != "did"})
     context = {
         "title": made.title,

@@ -198,7 +198,13 @@ async def test_models_and_their_receipts(browser: Any) -> None:
     assert receipt.status == 200
     assert identifier in receipt.text
     assert "flights/2013-01/EWR/a.csv" in receipt.text
-    assert (await browser.get("models/none/versions/1")).status == 404
+    sheet = await browser.get(f"models/{address}/sheet")
+    assert sheet.status == 200
+    assert identifier in sheet.text
+    assert "script-src" not in sheet.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in sheet.headers["Content-Security-Policy"]
+    for path in ("models/none/versions/1", "models/none/versions/1/sheet"):
+        assert (await browser.get(path)).status == 404
 
 
 async def test_the_audit_names_who_and_why(browser: Any) -> None:
