@@ -9,7 +9,7 @@ BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup cloud up down demo test pictures chaos soak fuzz bench lint format schema package lock clean
+.PHONY: help setup cloud up down demo test pictures chaos soak fuzz bench lint format schema subscriptions package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -114,6 +114,9 @@ schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
 	@mkdir -p schema
 	@$(BIN)/python -m shared.automations.schema > $(STAMPS)/schema.json
 	@mv $(STAMPS)/schema.json schema/automation.schema.json
+
+subscriptions: $(STAMPS)/app ## writes the filter of the blob subscription, made from the automations
+	@$(BIN)/python -m shared.automations.filters
 
 package: $(STAMPS)/dev ## builds out/package.zip, what is deployed, with its bill of materials (PACKAGE_PYTHON: the Python it is for)
 	@$(BIN)/python tools/package.py $(if $(PACKAGE_PYTHON),--python $(PACKAGE_PYTHON))

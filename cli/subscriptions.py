@@ -21,7 +21,7 @@ _KINDS: Final = {
 }
 _PROBE: Final = "/blobServices/default/containers/hub-data/blobs/probe/"
 _FUNCTION: Final = re.compile(r'function_name\("([A-Za-z0-9_-]+)"\)')
-_MEND: Final = "edit infra/subscriptions.json, then: azd provision (a laptop: make down up)"
+_MEND: Final = "make subscriptions (or edit infra/subscriptions.json), then: azd provision (a laptop: make down up)"
 
 
 def findings(root: Path = REPOSITORY) -> Iterator[Finding]:
