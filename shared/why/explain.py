@@ -81,7 +81,8 @@ class Explainer:
         there = next((one for one in blobs if one.exists), None)
         account = there.account if there else (accounts[0] if accounts else "")
         triggers = self._would(account, blob, there, pauses)
-        lines = sentences_of_nothing(blobs, triggers)
+        kept = self._hub.clock() - self._hub.settings.retention
+        lines = sentences_of_nothing(blobs, triggers, kept)
         return Why(asked=asked, about="blob", said=lines, blobs=blobs, triggers=triggers)
 
     async def _of_subject(self, asked: str, found: Place, pauses: dict[str, Pause]) -> Why:

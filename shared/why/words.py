@@ -1,6 +1,7 @@
 """Says an explanation in sentences."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shared.why.answer import ActivitySaid, BlobSaid, CollectionSaid, EventSaid, TriggerSaid
 
@@ -63,14 +64,19 @@ def sentences_of_collection(collection: CollectionSaid) -> list[str]:
     return [_collection(collection)]
 
 
-def sentences_of_nothing(blobs: Sequence[BlobSaid], triggers: Sequence[TriggerSaid]) -> list[str]:
-    """Say that no event of a blob was received, and whether the blob is there."""
+def sentences_of_nothing(blobs: Sequence[BlobSaid], triggers: Sequence[TriggerSaid], kept: datetime) -> list[str]:
+    """Say that no event of a blob was received, and whether the blob is there; events from before `kept` are gone."""
     lines = ["no such event was received"]
     for blob in blobs:
         if blob.exists is False and any(one.exists for one in blobs):
             continue  # it is in another of the accounts
         where = f"{blob.account}/{blob.container}/{blob.path}"
-        if blob.exists:
+        if blob.exists and blob.written and blob.written < kept:
+            lines.append(
+                f"the blob {where} is there, written {blob.written:%Y-%m-%d %H:%M:%SZ}: what was received then is no "
+                f"longer kept, it goes back to {kept:%Y-%m-%d} (HUB_RETENTION_DAYS); activities are"
+            )
+        elif blob.exists:
             lines.append(
                 f"the blob {where} is there, written {blob.written:%Y-%m-%d %H:%M:%SZ}: its event never came, or is on "
                 "its way; the reconciler, or `hub backfill`, brings it in"

@@ -86,6 +86,18 @@ async def test_no_event_and_the_blob_is_there(desk: Any) -> None:
     assert said["blobs"][0]["exists"] is True
 
 
+async def test_no_event_of_a_blob_that_is_older_than_what_is_kept(desk: Any) -> None:
+    async def files(account: str, container: str, prefix: str) -> Any:
+        written = desk.now - timedelta(days=200)
+        yield File(account=account, container=container, path=prefix, etag="0x9", size=5, time=written)
+
+    desk.data.files = files
+    said = await why(desk, "landing/flights/2013-01/old.csv")
+    assert (
+        "what was received then is no longer kept, it goes back to 2012-08-05 (HUB_RETENTION_DAYS)" in said["said"][1]
+    )
+
+
 async def test_no_event_and_no_blob(desk: Any) -> None:
     said = await why(desk, "landing/flights/2013-01/never.csv")
     assert said["said"][:2] == [
