@@ -26,7 +26,8 @@ from shared.actions.triage import Triage
 from shared.automations.loading import Catalogue
 from shared.azureml.batch import AzureBatch, Batch
 from shared.azureml.client import AzureMLClient
-from shared.azureml.endpoints import AzureEndpoints, Endpoints
+from shared.azureml.endpoints import Endpoints
+from shared.azureml.online import AzureEndpoints
 from shared.azureml.protocol import AzureML
 from shared.azureml.queries import LogQueries, NoQueries, Queries
 from shared.azureml.targets import AzureTargets, Targets

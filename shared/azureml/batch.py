@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from shared.azureml.client import AzureMLClient, redacted
-from shared.azureml.endpoints import AzureEndpoints
+from shared.azureml.online import AzureEndpoints
 from shared.azureml.protocol import HUB_TAG, lasting
 from shared.engine.outcomes import PermanentError, TransientError
 

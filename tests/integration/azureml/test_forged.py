@@ -7,7 +7,7 @@ import pytest
 
 from local.config import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
 from shared.azureml.client import AzureMLClient
-from shared.azureml.endpoints import AzureEndpoints
+from shared.azureml.online import AzureEndpoints
 from shared.azureml.protocol import JobInput, JobRequest
 from shared.engine.outcomes import PermanentError
 from tests.integration.azureml.test_what_the_hub_makes import DEPLOYMENT, ENDPOINT

@@ -17,7 +17,8 @@ from azure.storage.blob import BlobServiceClient
 from local.azureml.region import LOGS
 from local.config import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
 from shared.azureml.client import AzureMLClient
-from shared.azureml.endpoints import AzureEndpoints, DeploymentView
+from shared.azureml.endpoints import DeploymentView
+from shared.azureml.online import AzureEndpoints
 from shared.azureml.queries import LogQueries
 from shared.deciding.traffic import Traffic
 from shared.engine.outcomes import PermanentError

@@ -8,7 +8,7 @@ from azure.ai.ml.entities import BatchEndpoint, Model
 from local.config import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
 from shared.azureml.batch import AzureBatch, Invocation
 from shared.azureml.client import AzureMLClient
-from shared.azureml.endpoints import AzureEndpoints
+from shared.azureml.online import AzureEndpoints
 from shared.azureml.protocol import HUB_TAG, JobInput, JobRequest, lasting
 from tests.integration.azureml.test_batch_endpoints import SCRIPT, deploy, put
 
