@@ -9,7 +9,7 @@ BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup cloud up down demo test pictures chaos soak fuzz bench lint format schema subscriptions package lock clean
+.PHONY: help setup cloud up down demo test pictures chaos simulate soak fuzz bench lint format schema subscriptions package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

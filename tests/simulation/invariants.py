@@ -26,6 +26,8 @@ async def along(storm: Storm) -> list[str]:
     wrong += [sentence async for sentence in _usage(storm)]
     unfinished = {row.key.partition(":")[2] for row in await storm.rows("unfinished")}
     for row in await storm.rows("activities"):
+        if row.cells["automation"] == "greedy":
+            wrong.append(f"10: {row.key} began from what the hub wrote")
         if row.cells["status"] in {"held", "queued", "running", "waiting-approval"}:
             name = row.key.partition("-")[2]
             if name not in unfinished:
@@ -66,7 +68,6 @@ async def at_the_end(storm: Storm) -> list[str]:
     wrong += list(_jobs(storm, activities))
     wrong += list(_releases(storm, activities))
     wrong += [sentence async for sentence in _audit(storm, activities)]
-    wrong += [f"10: {one.id} began from what the hub wrote" for one in activities if one.automation == "greedy"]
     wrong += [
         f"5: {one.id} of {one.automation} was refused, where the rule says hold: {one.reason}"
         for one in activities

@@ -47,8 +47,10 @@ name: delay-score
 on: [{blob-created: {container: scoring, path: "flights/**/*.csv", collect: {quiet: 1m, max-wait: 15m}}}]
 do: {score: {endpoint: delay-batch, inputs: {data: "${{ files }}"}, output: scored}}
 """
-SCHEDULE = "name: hourly\non: [{schedule: {cron: '0 */10 * * * *'}}]\n" + _RUN
-MISSING = "name: watch\non: [{missing: {every: 20m, grace: 10m, of: {model-registered: {model: m}}}}]\n" + _RUN
+SCHEDULE = "name: hourly\non: [{schedule: {cron: '0 10,20,30 6 * * *'}}]\n" + _RUN
+MISSING = (
+    "name: watch\non: [{missing: {cron: '0 20,40 6 * * *', grace: 5m, of: {model-registered: {model: m}}}}]\n" + _RUN
+)
 ALL_OF = (
     "name: both\non: [{all-of: {within: 2h, of: [{model-registered: {model: m}}, "
     "{blob-created: {container: landing, path: 'go/*'}}]}}]\n" + _RUN
