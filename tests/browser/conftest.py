@@ -129,7 +129,7 @@ class Receivers:
     def bodies(self, path: str) -> list[Any]:
         return [json.loads(body) for _, body in self.got.get(path, [])]
 
-    def wait(self, path: str, fits: Callable[[Any], bool], seconds: float = 60) -> Any:
+    def wait(self, path: str, fits: Callable[[Any], bool], seconds: float = 180) -> Any:
         """Give the first body that fits, once it came."""
         end = time.monotonic() + seconds
         while True:

@@ -104,6 +104,10 @@ def test_the_burst_becomes_a_model_step_by_step(town: Any, page: Page, pictures:
     expect(page.get_by_role("heading", level=1)).to_contain_text("arrival-delay")
     expect(page.locator("main")).to_contain_text("What training read")
     pictures.take("receipt")
+    page.get_by_role("link", name="Datasheet").click()
+    expect(page.locator("body")).to_contain_text("arrival-delay")
+    pictures.take("datasheet")
+    page.go_back()
 
 
 def test_a_release_is_approved_and_traffic_moves(town: Any, page: Page, pictures: Any, receivers: Any) -> None:
