@@ -44,17 +44,18 @@ class Counting:
     @contextlib.contextmanager
     def begin(cls) -> Iterator[None]:
         """Count from now on."""
-        kept = aiohttp.ClientSession._request  # noqa: SLF001 every request of it goes through this one
+        session: Any = aiohttp.ClientSession
+        kept = session._request  # noqa: SLF001 every request of it goes through this one
 
-        async def counted(session: aiohttp.ClientSession, *args: Any, **options: Any) -> aiohttp.ClientResponse:
+        async def counted(self: aiohttp.ClientSession, *args: Any, **options: Any) -> aiohttp.ClientResponse:
             cls.sent += 1
-            return await kept(session, *args, **options)
+            return await kept(self, *args, **options)
 
-        aiohttp.ClientSession._request = counted  # type: ignore[method-assign] # noqa: SLF001
+        session._request = counted  # noqa: SLF001
         try:
             yield
         finally:
-            aiohttp.ClientSession._request = kept  # type: ignore[method-assign] # noqa: SLF001
+            session._request = kept  # noqa: SLF001
 
 
 @dataclass(frozen=True)
