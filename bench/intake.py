@@ -47,7 +47,7 @@ class Counting:
         session: Any = aiohttp.ClientSession
         kept = session._request  # noqa: SLF001 every request of it goes through this one
 
-        async def counted(self: aiohttp.ClientSession, *args: Any, **options: Any) -> aiohttp.ClientResponse:
+        async def counted(self: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
             cls.sent += 1
             return await kept(self, *args, **options)
 
