@@ -106,7 +106,6 @@ def test_the_burst_becomes_a_model_step_by_step(town: Any, page: Page, pictures:
     pictures.take("receipt")
     page.get_by_role("link", name="Datasheet").click()
     expect(page.locator("body")).to_contain_text("arrival-delay")
-    pictures.take("datasheet")
     page.go_back()
 
 
