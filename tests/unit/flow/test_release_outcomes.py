@@ -147,7 +147,7 @@ async def test_every_call_may_get_no_answer_or_a_conflict(
     world.endpoints, world.azureml = Losing(world.endpoints, when, times), Losing(world.azureml, when, times)
     world.hub = world.start()
     await world.send(world.model_event("arrival-delay", "2"))
-    await world.run(600)
+    await world.run(3600)
     world.azureml.end_jobs()
     await world.run(4 * 3600)
     activity = (await world.activities())[0]
