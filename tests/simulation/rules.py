@@ -89,7 +89,7 @@ do:
 """
 STORM = "\n---\n".join(
     (
-        TRAIN.replace("max-wait: 2h", "max-wait: 20m, if-incomplete: run")
+        TRAIN.replace("max-wait: 2h", "max-wait: 20m, if-incomplete: run").replace("90d", "2h")
         + "limits: {concurrency: {group: arrival-delay, max: 2}}\n",
         LIMITED.format("{concurrency: {group: g, max: 2}}"),
         MERGING,
