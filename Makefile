@@ -128,7 +128,7 @@ lock: $(STAMPS)/app ## pins what requirements.txt brings along, with hashes
 lint: $(STAMPS)/dev ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy function_app.py shared functions local cli tools
+	@$(BIN)/mypy function_app.py shared functions local cli tools bench
 
 format: $(STAMPS)/dev ## formats and mends what ruff can
 	@$(BIN)/ruff format .
