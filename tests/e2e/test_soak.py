@@ -1,5 +1,7 @@
 """Burst after burst, events that come twice, late and in any order, parts that die: at the end, one of each.
 
+The marker comes when all files are told of: what comes after it rightly begins the next batch.
+
 Two rounds here; `make soak MINUTES=30` goes on for that long. What the host takes of memory is printed round by round.
 """
 
@@ -33,6 +35,7 @@ def test_burst_after_burst(laptop_cloud: LaptopCloud) -> None:
         laptop_cloud.upload(drop.files)
         if part := DIES[number % len(DIES)]:
             laptop_cloud.act(part, "kill")
+        laptop_cloud.quiet(300)
         laptop_cloud.upload(drop.marker)
         check_one_of_each(laptop_cloud, drop, laptop_cloud.activity("numbers-train", batch=drop.batch))
         laptop_cloud.no_faults()

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.simulation import storms
 from tests.simulation.crashes import enumerate_crashes
 from tests.simulation.paths import PATHS
+from tests.simulation.stage import staged
 
 
 async def crashes(seed: int) -> int:
@@ -44,4 +45,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with staged():
+        sys.exit(main())

@@ -5,10 +5,11 @@ again after the host's lease, a failed one after the host's visibility timeout; 
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -73,7 +74,21 @@ class ReadOnce(Contents):
         return await super().folder(content)
 
 
-setattr(bootstrap, "Contents", ReadOnce)  # noqa: B010
+@contextlib.contextmanager
+def staged() -> Iterator[None]:
+    """Let hubs read a frozen content once for all of them, and say nothing of the faults they meet; for a while."""
+    log = logging.getLogger("shared")
+    level, whole = log.level, cast("Any", bootstrap)
+    contents = whole.Contents
+    log.setLevel(logging.CRITICAL)
+    whole.Contents = ReadOnce
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        whole.Contents = contents
+
+
 _catalogues: dict[str, Catalogue] = {}
 
 
@@ -466,6 +481,3 @@ def _written(root: Path, automations: str) -> Path:
 def counted(items: list[str]) -> dict[str, int]:
     """Count equal texts."""
     return dict(Counter(items))
-
-
-logging.getLogger("shared").setLevel(logging.CRITICAL)

@@ -4,6 +4,8 @@ from typing import Final
 
 import pytest
 
+from tests.unit.app import functions
+
 ROUTES: Final = """
 GET health
 GET status
@@ -75,10 +77,8 @@ VERBS: Final = {
 @pytest.fixture(scope="module")
 def served() -> set[str]:
     """Methods and paths of all HTTP functions of the app, without the bounds of their parts."""
-    import function_app
-
     found: set[str] = set()
-    for function in function_app.app.get_functions():
+    for function in functions():
         for binding in function.get_bindings_dict()["bindings"]:
             if str(binding.get("type")).lower() == "httptrigger":
                 path = "/".join(

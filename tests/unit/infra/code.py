@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.unit.app import functions
+
 _SETTING: Final = re.compile(r"(HUB|AZURE|AZUREML|MLFLOW)(_[A-Z0-9]+)+")
 _NEEDED: Final = frozenset({"_needed", "_connection"})
 
@@ -54,10 +56,8 @@ def _sources(root: Path) -> Iterator[Path]:
 
 
 def _functions() -> dict[str, dict[str, Any]]:
-    import function_app
-
     found = {}
-    for function in function_app.app.get_functions():
+    for function in functions():
         trigger = function.get_trigger()
         if trigger is None:
             raise LookupError(f"function {function.get_function_name()} has no trigger")
