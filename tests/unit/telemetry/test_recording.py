@@ -60,7 +60,7 @@ def test_lines_name_the_activity_and_only_warnings_go_to_the_host_too(caplog: py
         with places.inside(place, **{"hub.activity": "20130201t093000-3f9a1c7b2e"}):
             logging.getLogger("shared.engine.run").info("one step")
             logging.getLogger("shared.engine.run").warning("two steps")
-        logging.getLogger("azure.core").warning("not ours")
+        logging.getLogger("another.library").warning("not ours")
     finally:
         logs.detach()
         recording.use(None)
