@@ -254,6 +254,22 @@ class AzureMLClient:
 
 def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
     """Call, with the errors of the SDK told apart: what passes by itself, and what does not."""
+    try:
+        return call(client)
+    except (PermanentError, TransientError):
+        raise
+    except Exception as error:
+        told = _told(what, error)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _told(what: str, error: Exception) -> PermanentError | TransientError | None:
+    """Tell an error of the SDK by what it means; None for one that is not the SDK's.
+
+    The SDK wraps a request that failed in errors of its own (of code, of an asset): the request says whether it passes.
+    """
     from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import (
         AzureError,
@@ -263,25 +279,22 @@ def _guarded(what: str, call: Callable[[Any], T], client: Any) -> T:
         ServiceResponseError,
     )
 
-    try:
-        return call(client)
-    except (PermanentError, TransientError):
-        raise
-    except HttpResponseError as error:
+    if isinstance(error, HttpResponseError):
         text = redacted(f"{what}: Azure ML answered {error.status_code}: {error.message or error.reason}")
         if error.status_code in _TRANSIENT and not isinstance(error, ClientAuthenticationError):
-            raise TransientError(text, _retry_after(error)) from None
-        raise PermanentError(text) from None
-    except (ServiceRequestError, ServiceResponseError) as error:
-        raise TransientError(redacted(f"{what}: Azure ML did not answer: {error}")) from None
-    except MlException as error:
-        raise PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}")) from None
-    except (AzureError, OSError) as error:
-        raise TransientError(redacted(f"{what}: {type(error).__name__}: {error}")) from None
-    except Exception as error:
-        if type(error).__module__.startswith(("azure.ai.ml", "marshmallow")):
-            raise PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}")) from None
-        raise
+            return TransientError(text, _retry_after(error))
+        return PermanentError(text)
+    if isinstance(error, (ServiceRequestError, ServiceResponseError)):
+        return TransientError(redacted(f"{what}: Azure ML did not answer: {error}"))
+    if isinstance(error, MlException) or type(error).__module__.startswith(("azure.ai.ml", "marshmallow")):
+        within = error.__cause__ or error.__context__
+        told = _told(what, within) if isinstance(within, Exception) else None
+        if isinstance(told, TransientError):
+            return told
+        return PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}"))
+    if isinstance(error, (AzureError, OSError)):
+        return TransientError(redacted(f"{what}: {type(error).__name__}: {error}"))
+    return None
 
 
 def _tail(address: str) -> str:

@@ -31,7 +31,7 @@ on:
   - blob-created:
       container: landing
       path: "burst/*.csv"
-      collect: {{quiet: 1m, max-wait: 2m, max-files: 160}}
+      collect: {{quiet: 10m, max-wait: 20m, max-files: 160}}
 {DO}
 ---
 name: single
@@ -77,7 +77,7 @@ async def test_sixteen_processes_do_everything_once_and_never_more_at_once_than_
         cwd=REPOSITORY,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY)},
     )
-    said, _ = await asyncio.wait_for(running.communicate(), 120)
+    said, _ = await asyncio.wait_for(running.communicate(), 200)
     assert running.returncode == 0, said.decode()[-4000:]
     store = AzureStore(Connection("HUB_STORAGE", connection))
     try:

@@ -29,6 +29,18 @@ def refused(status: int, **headers: str) -> HttpResponseError:
     return error
 
 
+def wrapped(within: Exception) -> Exception:
+    """Wrap a request that failed as azure-ai-ml does where it makes a code asset on the way to a job."""
+    try:
+        try:
+            raise within
+        except Exception as error:
+            raise MlException(f"Error with code: {error}", no_personal_data_message="") from error
+    except MlException as outer:
+        found: Exception = outer
+    return found
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -48,6 +60,10 @@ def refused(status: int, **headers: str) -> HttpResponseError:
         (refused(429), TransientError),
         (refused(503), TransientError),
         (ServiceRequestError("no route"), TransientError),
+        (wrapped(ServiceRequestError("refused")), TransientError),
+        (wrapped(wrapped(refused(503))), TransientError),
+        (wrapped(refused(400)), PermanentError),
+        (wrapped(ValueError("no such folder")), PermanentError),
     ],
 )
 def test_what_passes_by_itself_and_what_does_not(error: Exception, kind: type[Exception]) -> None:
