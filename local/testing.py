@@ -29,12 +29,11 @@ from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
 from azure.storage.blob.aio import ExponentialRetry
 
 from local.config import PORTS, REPOSITORY, WORKSPACE_ACCOUNT, Cloud
-from local.demo.clients import EventGridControl, HubClient, StoryError, wait_until
+from local.demo.clients import ENDED, EventGridControl, HubClient, StoryError, wait_until
 from local.ports import free_base, is_free
 from local.process import stop
 from local.running import start
 
-ENDED: Final = frozenset({"succeeded", "failed", "refused", "cancelled", "superseded"})
 _ACT_SECONDS: Final = 90
 _AT_ONCE: Final = 64
 

@@ -115,14 +115,9 @@ def _quiet(hub: HubClient, control: EventGridControl) -> tuple[bool, str]:
 def train(telling: Telling, cloud: Cloud, hub: HubClient, identifier: str, landed: Landed) -> dict[str, Any]:
     """Tell point 3; give the activity at its end."""
     with telling.point("3", "Checked, trained, registered") as point:
-
-        def ended() -> tuple[Any, str]:
-            activity = hub.get(f"activities/{identifier}")
-            step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
-            text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
-            return (activity if activity["status"] in {"succeeded", "failed", "refused"} else None), text
-
-        activity: dict[str, Any] = telling.watch("check and training run as Azure ML jobs", ended, 300)
+        activity: dict[str, Any] = telling.watch(
+            "check and training run as Azure ML jobs", lambda: hub.ending(identifier), 300
+        )
         telling.claim(
             "the activity succeeded",
             activity["status"] == "succeeded",
@@ -162,12 +157,7 @@ def month(
 
         def ended() -> tuple[Any, str]:
             fresh = [item for item in hub.activities(AUTOMATION) if item["id"] not in known]
-            if not fresh:
-                return None, "gathering"
-            activity = hub.get(f"activities/{fresh[0]['id']}")
-            step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
-            text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
-            return (activity if activity["status"] in {"succeeded", "failed", "refused"} else None), text
+            return hub.ending(fresh[0]["id"]) if fresh else (None, "gathering")
 
         activity: dict[str, Any] = telling.watch("they are checked and trained on", ended, 300)
         telling.claim(

@@ -1,5 +1,6 @@
 """What the story uses: the hub's HTTP API, blobs, Event Grid's control, and Azure ML, all by their plain clients."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ from local import environment
 from local.config import Cloud
 
 _TIMEOUT: Final = 20
+ENDED: Final = frozenset({"succeeded", "failed", "refused", "cancelled", "superseded"})
+"""Statuses of activities that nothing more will come of."""
 
 
 class StoryError(Exception):
@@ -52,6 +55,13 @@ class HubClient:
         found = self.get("activities", limit="200", **({"automation": automation} if automation else {}))
         return list(found["items"])
 
+    def ending(self, identifier: str) -> tuple[dict[str, Any] | None, str]:
+        """Give an activity if it has ended, else None; and where it is."""
+        activity = self.get(f"activities/{identifier}")
+        step = next((one for one in activity["steps"] if one["state"] not in {"done", "skipped"}), None)
+        text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
+        return (activity if activity["status"] in ENDED else None), str(text)
+
 
 class EventGridControl:
     """The control endpoint of the laptop's Event Grid."""
@@ -77,6 +87,7 @@ class EventGridControl:
 def azure_ml(cloud: Cloud) -> Any:
     """Give a plain MLClient that reaches the laptop's workspace by environment variables alone."""
     os.environ.update(environment.azure(cloud))
+    logging.getLogger("azure.ai.ml").setLevel(logging.WARNING)
     from azure.ai.ml import MLClient
     from azure.identity import DefaultAzureCredential
 

@@ -1,7 +1,5 @@
 """Points 5, 6 and 7: files are scored in a batch, drift is found and answered, and the receipt shows the chain."""
 
-import contextlib
-import io
 import json
 import tempfile
 from pathlib import Path
@@ -154,19 +152,13 @@ def _new(telling: Telling, hub: HubClient, automation: str, known: set[str], wha
 
 
 def _ended(telling: Telling, hub: HubClient, identifier: str, what: str) -> dict[str, Any]:
-    def ended() -> tuple[Any, str]:
-        activity = hub.get(f"activities/{identifier}")
-        step = next((s for s in activity["steps"] if s["state"] not in {"done", "skipped"}), None)
-        text = f"{step['name']} {step['detail'].get('status', step['state'])}" if step else activity["status"]
-        return (activity if activity["status"] in release.ENDED else None), text
-
-    found: dict[str, Any] = telling.watch(what, ended, 240)
+    found: dict[str, Any] = telling.watch(what, lambda: hub.ending(identifier), 240)
     return found
 
 
 def _pictures(point: Point, client: Any, run: str) -> None:
     """Put the monitor's pictures of what drifts into the report."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    with tempfile.TemporaryDirectory() as folder:
         client.jobs.download(run, output_name="report", download_path=folder)
         report = json.loads(next(Path(folder).rglob("signals.json")).read_text())
         pictures = {name: next(Path(folder).rglob(Path(path).name)) for name, path in report["pictures"].items()}

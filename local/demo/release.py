@@ -11,14 +11,13 @@ from azure.storage.blob import BlobServiceClient
 from local.config import LANDING_ACCOUNT, Cloud
 from local.demo import flights, pictures
 from local.demo.burst import CONTAINER
-from local.demo.clients import HubClient, azure_ml
+from local.demo.clients import ENDED, HubClient, azure_ml
 from local.demo.telling import Point, Telling
 from local.demo.traffic import Answer, Load, shares
 
 AUTOMATION: Final = "delay-release"
 ENDPOINT: Final = "delay"
 GOLDEN: Final = ("delay-golden", "1")
-ENDED: Final = frozenset({"succeeded", "failed", "refused", "cancelled", "superseded"})
 
 
 def golden_set(cloud: Cloud) -> int:
