@@ -124,15 +124,16 @@ def wire(
     targets: Targets | None = None,
     catalogue: Catalogue | None = None,
     journal: Journal | None = None,
+    collections: Collections | None = None,
     steps: Callable[[Mapping[str, StepRunner]], Mapping[str, StepRunner]] = lambda runners: runners,
 ) -> Hub:
     """Join the services given into a hub.
 
-    `catalogue` are other automations than those of the settings' folder, `journal` another than the store's; `steps`
-    puts others in the place of the shipped steps. All three are for simulation.
+    `catalogue` are other automations than those of the settings' folder, `journal` and `collections` others than the
+    store's; `steps` puts others in the place of the shipped steps. All of them are for simulation.
     """
     work, intake_queue = store.queue(settings.work_queue), store.queue(settings.events_queue)
-    activities, collections = Activities(store, work), Collections(store, work)
+    activities, collections = Activities(store, work), collections or Collections(store, work)
     contents, letters = Contents(store.blobs, commit_of(settings.root)), DeadLetters(store)
     journal = journal or Journal(store)
     rulebook = Rulebook(

@@ -152,7 +152,7 @@ class Rulebook:
         if created is None:
             raise ValueError(f"collection of {head.automation} has no time of closing")
         identifier = self._id(created, cause.collection, str(cause.generation))
-        members = await self._files(files)
+        members = await self._files(files) if loaded.automation.when else ()  # only a condition looks at them
         return await self._open(loaded, identifier, created, cause, files, members, dict(head.captures), {}, failure)
 
     async def open_for_file(

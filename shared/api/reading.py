@@ -33,7 +33,7 @@ from shared.api.routes import Call, Reply, shown_etag
 from shared.api.views import activity_view, dead_letter_view, event_view, held_activity, held_collection, pause_view
 from shared.bootstrap import Hub
 from shared.deciding.collecting import Close, Facts, decide
-from shared.ledger.collections import Gathered
+from shared.ledger.gathered import Gathered
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity, FileList, Head, decode
 from shared.ledger.switches import HUB, Pause, automation_switch
@@ -225,7 +225,7 @@ async def collections(call: Call) -> Page[CollectionView]:
                 generation=head.generation,
                 state=head.state,
                 opened=head.opened,
-                files=len(gathered.files),
+                files=gathered.count,
                 size=gathered.size,
                 last=gathered.arrived,
                 marker=gathered.marked is not None,
@@ -263,7 +263,7 @@ async def _kept_back(call: Call, head: Head, gathered: Gathered) -> str | None:
         return None
     rule = await call.hub.rulebook.rule(head)
     facts = Facts(
-        files=len(gathered.files),
+        files=gathered.count,
         size=gathered.size,
         opened=head.opened,
         arrived=gathered.arrived,

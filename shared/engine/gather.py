@@ -8,7 +8,8 @@ from typing import Final, Protocol
 import msgspec
 
 from shared.deciding.collecting import Close, Facts, Rule, Wait, decide
-from shared.ledger.collections import Collections, Gathered
+from shared.ledger.collections import Collections
+from shared.ledger.gathered import Gathered
 from shared.ledger.protocol import ChangedError, Queue
 from shared.ledger.records import Cause, File, Files, Head
 from shared.telemetry import places, telling
@@ -91,7 +92,7 @@ class Gatherer:
     async def _decide(self, head: Head, gathered: Gathered, rule: Rule, now: datetime) -> Close | Wait:
         count, age = await self._intake.depth()
         facts = Facts(
-            files=len(gathered.files),
+            files=gathered.count,
             size=gathered.size,
             opened=head.opened or now,
             arrived=gathered.arrived or now,

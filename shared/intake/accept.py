@@ -29,8 +29,9 @@ from shared.events.parsing import parse, parse_one
 from shared.intake.probing import Probes
 from shared.intake.ticking import Triggers
 from shared.ledger.activities import Activities
-from shared.ledger.collections import Collections, Member, collection_id
+from shared.ledger.collections import Collections, collection_id
 from shared.ledger.deadletters import DeadLetters
+from shared.ledger.gathered import Member
 from shared.ledger.journal import Claimed, Journal, Part, UndecidedError, claim_name
 from shared.ledger.protocol import StoreError
 from shared.ledger.records import Cause, File, Head, Outcome, Taken

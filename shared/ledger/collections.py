@@ -15,10 +15,9 @@ from typing import Final
 
 import msgspec
 
-from shared.deciding.files import newest_contents
-from shared.deciding.manifests import Manifest, Present, missing
 from shared.ledger.activities import MAX_DELAY
 from shared.ledger.cells import pack, unpack
+from shared.ledger.gathered import Gathered, Member
 from shared.ledger.protocol import (
     MAX_OPERATIONS,
     AlreadyExistsError,
@@ -43,40 +42,6 @@ _PAGE: Final = 1000
 _LATELY: Final = timedelta(seconds=10)
 """For so long an open head is taken to be open still, before what is inserted by it is checked against it."""
 _MOST_SEEN: Final = 1000
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one delivery brought to a collection: files, and markers (paths that say that the burst is whole)."""
-
-    arrived: datetime
-    files: tuple[File, ...] = ()
-    markers: tuple[File, ...] = ()
-    manifests: dict[str, Manifest] = {}
-    """What those markers list that are manifests, by claim."""
-
-
-class Gathered(msgspec.Struct, frozen=True, kw_only=True):
-    """What a generation holds so far, newest content of each path. `arrived`: the last arrival; None for nothing."""
-
-    files: tuple[File, ...] = ()
-    markers: tuple[File, ...] = ()
-    first: datetime | None = None
-    arrived: datetime | None = None
-    marked: datetime | None = None
-    """When the last marker arrived."""
-    manifests: tuple[Manifest, ...] = ()
-    """What the newest content of each manifest lists."""
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """What the manifests list and is not there as listed."""
-        present = (Present(file.path, file.size, file.etag) for file in self.files)
-        return missing(self.manifests, present) if self.manifests else ()
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return sum(file.size for file in self.files)
 
 
 def collection_id(automation: str, trigger: int, key: Sequence[tuple[str, str]]) -> str:
@@ -168,23 +133,8 @@ class Collections:
 
     async def gathered(self, name: str, generation: int) -> Gathered:
         """Read what a generation holds, duplicates folded."""
-        members = [
-            member
-            for shard in await asyncio.gather(*(self._shard(name, generation, n) for n in range(SHARDS)))
-            for member in shard
-        ]
-        if not members:
-            return Gathered()
-        markers = newest_contents(file for member in members for file in member.markers)
-        manifests = {claim: one for member in members for claim, one in member.manifests.items()}
-        return Gathered(
-            files=newest_contents(file for member in members for file in member.files),
-            markers=markers,
-            manifests=tuple(manifests[file.claim] for file in markers if file.claim in manifests),
-            first=min(member.arrived for member in members),
-            arrived=max(member.arrived for member in members),
-            marked=max((member.arrived for member in members if member.markers), default=None),
-        )
+        shards = await asyncio.gather(*(self._shard(name, generation, n) for n in range(SHARDS)))
+        return Gathered(member for members in shards for member in members)
 
     async def _shard(self, name: str, generation: int, shard: int) -> list[Member]:
         members: list[Member] = []

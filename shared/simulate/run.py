@@ -136,7 +136,7 @@ async def _open(world: World) -> list[CollectionTold]:
             continue
         gathered = await world.hub.collections.gathered(entry.name, head[0].generation)
         facts = Facts(
-            files=len(gathered.files),
+            files=gathered.count,
             size=gathered.size,
             opened=head[0].opened,
             arrived=gathered.arrived or head[0].opened,
@@ -150,7 +150,7 @@ async def _open(world: World) -> list[CollectionTold]:
                 id=entry.name,
                 automation=head[0].automation,
                 by=head[0].by,
-                files=len(gathered.files),
+                files=gathered.count,
                 waits_for=f"it closes: {verdict.reason}" if isinstance(verdict, Close) else verdict.reason,
             )
         )

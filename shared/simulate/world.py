@@ -15,6 +15,7 @@ from shared.ledger.memory import MemoryStore
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity
 from shared.settings import Settings
+from shared.simulate.gathering import Remembering
 from shared.simulate.pretending import Length, Nothing, Steps
 from shared.simulate.remembering import Remembered
 from shared.simulate.silence import silence
@@ -32,6 +33,7 @@ class World:
         self.store = MemoryStore(lambda: self.now)
         self.steps = Steps(length, lambda: self.now)
         self.journal = Remembered(self.store)
+        self._work = self.store.queue(settings.work_queue)
         self.hub: Hub = wire(
             settings,
             self.store,
@@ -42,9 +44,9 @@ class World:
             batch=cast("Batch", _NoAzureML()),
             catalogue=catalogue,
             journal=self.journal,
+            collections=Remembering(self.store, self._work),
             steps=self.steps,
         )
-        self._work = self.store.queue(settings.work_queue)
         self._ticks = any(
             trigger.schedule or trigger.missing
             for loaded in catalogue.automations.values()

@@ -166,7 +166,7 @@ class Explainer:
         if head.state == "open" and head.opened and gathered.arrived:
             rule = await self._hub.rulebook.rule(head)
             facts = Facts(
-                files=len(gathered.files),
+                files=gathered.count,
                 size=gathered.size,
                 opened=head.opened,
                 arrived=gathered.arrived,
@@ -181,7 +181,7 @@ class Explainer:
             generation=generation,
             state=head.state,
             opened=head.opened,
-            files=len(gathered.files),
+            files=gathered.count,
             waits_for=waits,
             closed_by=head.closed_by,
         )

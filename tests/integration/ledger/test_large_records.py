@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from shared.ledger.activities import Activities
-from shared.ledger.collections import Collections, Member
+from shared.ledger.collections import Collections
+from shared.ledger.gathered import Member
 from shared.ledger.journal import Journal, claim_name
 from shared.ledger.marks import Mark, Marks, Waiting
 from shared.ledger.protocol import Store

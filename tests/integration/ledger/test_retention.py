@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from shared.ledger.activities import Activities
-from shared.ledger.collections import Collections, Member
+from shared.ledger.collections import Collections
 from shared.ledger.deadletters import DeadLetters
+from shared.ledger.gathered import Member
 from shared.ledger.journal import SHARDS, Journal, claim_name
 from shared.ledger.protocol import NotFoundError, Store
 from shared.ledger.records import Activity, Cause, File, Head, Outcome, Taken, activity_id

@@ -29,7 +29,7 @@ async def waits_for(world: Any) -> str:
     head, _ = await world.hub.collections.head(entry.name)
     gathered = await world.hub.collections.gathered(entry.name, head.generation)
     facts = Facts(
-        files=len(gathered.files),
+        files=gathered.count,
         size=gathered.size,
         opened=head.opened,
         arrived=gathered.arrived,

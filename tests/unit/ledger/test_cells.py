@@ -8,7 +8,8 @@ import pytest
 
 from shared.ledger.activities import Activities
 from shared.ledger.cells import pack, pieces, unpack
-from shared.ledger.collections import Collections, Member
+from shared.ledger.collections import Collections
+from shared.ledger.gathered import Member
 from shared.ledger.marks import Mark, Marks, Waiting
 from shared.ledger.memory import MemoryStore
 from shared.ledger.protocol import Insert, Row

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.deciding.files import newest_contents
+from shared.deciding.files import Newest, newest_contents
 from shared.ledger.records import File
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,3 +90,25 @@ def test_the_answer_depends_on_no_order_where_only_some_have_a_sequencer() -> No
         file(etag="C", seconds=3, sequencer="1"),
     ]
     assert {newest_contents(order)[0].etag for order in itertools.permutations(files)} == {"C"}
+
+
+MIXED = st.lists(
+    st.builds(
+        lambda path, etag, seconds, sequencer, size: file(path, str(etag), seconds, sequencer, size=size),
+        st.sampled_from("pq"),
+        st.integers(0, 9),
+        st.integers(0, 2),
+        st.sampled_from(("", "1", "0a", "FF")),
+        st.integers(0, 5),
+    ),
+    max_size=8,
+)
+
+
+@given(MIXED, MIXED)
+def test_looking_in_between_changes_nothing(first: list[File], second: list[File]) -> None:
+    looked = Newest(first)
+    assert (looked.files(), looked.size) == (newest_contents(first), sum(one.size for one in newest_contents(first)))
+    looked.add(second)
+    whole = newest_contents([*first, *second])
+    assert (looked.files(), looked.size, len(looked)) == (whole, sum(one.size for one in whole), len(whole))
