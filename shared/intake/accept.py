@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from shared.automations.models import Automation, Collect
@@ -119,37 +119,33 @@ class Intake:
             items.setdefault(name, _Item(event, name, self._rulebook.matcher.decide(event)))
         idle = [item for item in items.values() if not self._acts(item)]
         active = [item for item in items.values() if self._acts(item)]
-        settled = [_taken(item, via, _negative(item)) for item in idle]
-        known, fresh = await self._settle([*settled, *broken], now)
-        done += [(items[one.claim].event, one.claim, one.outcomes) for one in fresh if one.claim in items]
+        settled = {item.claim: _taken(item, via, _negative(item)) for item in idle} | {one.claim: one for one in broken}
+        recorded = await self._journal.claim(list(settled.values()), now, decided=True) if settled else []
+        fresh = [event for one in recorded if one.part for event in one.part.events if event.claim in items]
+        done += [(items[event.claim].event, event.claim, event.outcomes) for event in fresh]
         claimed = await self._claim([_taken(item, via) for item in active], now)
-        if duplicates := [event for one in claimed for event in one.duplicates]:
-            await self._journal.fold(duplicates, now)
-            known += len(duplicates)
         if parts := [one.part for one in claimed if one.part is not None]:
             done += await self._decide(parts, items)
-        accepted = Accepted(len(items) + len(broken) - known, known + repeated, len(broken))
+        if duplicates := [event for one in (*recorded, *claimed) for event in one.duplicates]:
+            await self._journal.fold(duplicates, now)
+        left = [event for one in (*recorded, *claimed) for event in one.left]
+        known = len(duplicates)
+        accepted = Accepted(len(items) + len(broken) - known - len(left), known + repeated, len(broken))
         counts = {"new": accepted.new - len(broken), "known": accepted.known, "broken": len(broken)}
         telling.taken("replay" if mark else via, now, done, counts)
+        for one in (*recorded, *claimed):
+            if one.error is not None:
+                raise one.error
         return accepted
 
     async def _claim(self, events: list[Taken], now: datetime) -> list[Claimed]:
-        try:
-            return await self._journal.claim(events, now)
-        except UndecidedError:
-            if not await self.sweep(now):
-                raise
-        return await self._journal.claim(events, now)
-
-    async def _settle(self, events: Sequence[Taken], now: datetime) -> tuple[int, list[Taken]]:
-        if not events:
-            return 0, []
-        unique = {event.claim: event for event in events}
-        claimed = await self._journal.claim(list(unique.values()), now, decided=True)
-        duplicates = [event for one in claimed for event in one.duplicates]
-        if duplicates:
-            await self._journal.fold(duplicates, now)
-        return len(duplicates), [event for one in claimed if one.part for event in one.part.events]
+        """Claim; what a crash has left undecided in between is decided first, and no obstacle."""
+        claimed = await self._journal.claim(events, now)
+        left = [event for one in claimed if isinstance(one.error, UndecidedError) for event in one.left]
+        if not left or not await self.sweep(now):
+            return claimed
+        kept = [replace(one, left=(), error=None) if isinstance(one.error, UndecidedError) else one for one in claimed]
+        return [*kept, *await self._journal.claim(left, now)]
 
     async def sweep(self, now: datetime) -> int:
         """Decide what a crash has left undecided; give how many parts that were."""

@@ -28,6 +28,7 @@ from shared.ledger.protocol import (
     Operation,
     Row,
     Store,
+    StoreError,
     Upsert,
     Value,
 )
@@ -64,10 +65,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What came of claiming: the part of the new events (None where all were known), and the known ones."""
+    """What came of claiming: the part of the new events (None where all were known), and the known ones.
+
+    `left` could not be claimed now, and `error` says why; what came with them and is claimed must be decided all the
+    same, since nobody else will before it is stale.
+    """
 
     part: Part | None
     duplicates: tuple[Taken, ...]
+    left: tuple[Taken, ...] = ()
+    error: UndecidedError | StoreError | None = None
 
 
 class TooMuchError(Exception):
@@ -122,7 +129,8 @@ class Journal:
     async def claim(self, events: Sequence[Taken], now: datetime, *, decided: bool = False) -> list[Claimed]:
         """Claim events that came together; with `decided` nothing remains to be done for them.
 
-        Each claim may stand in `events` once. Raises UndecidedError where a known event is not decided yet.
+        Each claim may stand in `events` once. What another delivery is deciding, or storage does not answer for, is
+        left.
         """
         shards: dict[str, list[Taken]] = {}
         for event in events:
@@ -139,27 +147,39 @@ class Journal:
         duplicates: tuple[Taken, ...] = ()
         tries = 0
         while fresh:
-            part = Part(shard, f"{_milliseconds(now):013}:{self._new_name()}", now, fresh)
-            row = await self._part_row(part, fresh, decided=decided)
-            claims: list[Operation] = [
-                Insert(Row(shard, claim_key(event.claim), {"part": part.key, "schema": SCHEMA})) for event in fresh
-            ]
             try:
-                await self._table.apply([*claims, Insert(row)])
-            except AlreadyExistsError as error:
-                tries += 1
-                known = await self._beside(part, error.index, now) if tries <= _BY_PART else None
-                if known is None:
-                    found = await asyncio.gather(*(self._known(shard, event, now) for event in fresh))
-                    known = {event.claim for event, is_known in zip(fresh, found, strict=True) if is_known}
-                elif part.key in known:
-                    return Claimed(part, duplicates)
-                # Where nothing is known, the row that was in the way has been dropped by retention meanwhile.
-                duplicates += tuple(event for event in fresh if event.claim in known)
-                fresh = tuple(event for event in fresh if event.claim not in known)
-            else:
+                part, known = await self._try(shard, fresh, now, decided=decided, alone=tries >= _BY_PART)
+            except (UndecidedError, StoreError) as error:
+                return Claimed(None, duplicates, fresh, error)
+            if part is not None:
                 return Claimed(part, duplicates)
+            tries += 1
+            # Where nothing is known, the row that was in the way has been dropped by retention meanwhile.
+            duplicates += tuple(event for event in fresh if event.claim in known)
+            fresh = tuple(event for event in fresh if event.claim not in known)
         return Claimed(None, duplicates)
+
+    async def _try(
+        self, shard: str, fresh: tuple[Taken, ...], now: datetime, *, decided: bool, alone: bool
+    ) -> tuple[Part | None, set[str]]:
+        """Claim all of them in one transaction; give their part or, where some are known, which.
+
+        With `alone` each is asked for by itself. Raises UndecidedError and StoreError.
+        """
+        part = Part(shard, f"{_milliseconds(now):013}:{self._new_name()}", now, fresh)
+        row = await self._part_row(part, fresh, decided=decided)
+        claims: list[Operation] = [
+            Insert(Row(shard, claim_key(event.claim), {"part": part.key, "schema": SCHEMA})) for event in fresh
+        ]
+        try:
+            await self._table.apply([*claims, Insert(row)])
+        except AlreadyExistsError as error:
+            known = None if alone else await self._beside(part, error.index, now)
+            if known is None:
+                found = await asyncio.gather(*(self._known(shard, event, now) for event in fresh))
+                known = {event.claim for event, is_known in zip(fresh, found, strict=True) if is_known}
+            return (part if part.key in known else None), known
+        return part, set()
 
     async def _beside(self, part: Part, index: int, now: datetime) -> set[str] | None:
         """Give the claims that came with the one in the way: a delivery that is repeated is so as a whole.

@@ -1,7 +1,14 @@
 """Deliveries of many events: their parts go in together, and a sweep that decides one of them alone loses nothing."""
 
+import json
 from datetime import timedelta
 from typing import Any
+
+import pytest
+
+from shared.events.identity import claim
+from shared.events.parsing import parse
+from shared.ledger.journal import UndecidedError, shard_of
 
 
 async def test_a_sweep_between_claim_and_effect_loses_no_file(world: Any) -> None:
@@ -35,3 +42,35 @@ async def test_a_head_that_closed_since_it_was_seen_takes_nothing_with_it(world:
         await world.run(6)
     await world.run(600)
     assert sum(activity.files.count for activity in await world.activities()) == 12
+
+
+async def test_deliveries_that_cross_leave_nothing_open(world: Any) -> None:
+    """Given two deliveries that share a file, and the second comes while the first is being decided.
+
+    Then the second does what it alone was told of at once, and only the shared file is left to the first.
+    """
+    files = [world.blob_event(f"flights/2013-01/{n}.csv", f"0x{n}", number=n) for n in range(40)]
+    of_shard: dict[str, list[Any]] = {}
+    for file, event in zip(files, parse(json.dumps(files), world.now), strict=True):
+        of_shard.setdefault(shard_of(claim(event)), []).append(file)
+    here, there = [some for some in of_shard.values() if len(some) > 1][:2]
+    collections = world.hub.intake._collections
+    put, crossed = collections.put, []
+
+    async def slow(*arguments: Any) -> int:
+        if not crossed:
+            crossed.append(0)
+            with pytest.raises(UndecidedError):
+                await world.hub.intake.accept(json.dumps([here[0], *there]), world.now, "queue")
+        return int(await put(*arguments))
+
+    collections.put = slow
+    await world.send(*here)
+    collections.put = put
+    assert await world.hub.journal.stale(world.now + timedelta(minutes=2)) == []
+    again = await world.hub.intake.accept(json.dumps([here[0], *there]), world.now, "queue")
+    assert (again.new, again.known) == (0, 1 + len(there))
+    await world.send(world.blob_event("flights/2013-01/_SUCCESS", "0xFF", number=99))
+    await world.run(200)
+    (activity,) = await world.activities()
+    assert activity.files.count == len(here) + len(there)
