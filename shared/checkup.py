@@ -193,8 +193,12 @@ async def _datastores(hub: Hub) -> list[Check]:
     for container in sorted(containers):
         name = settings.datastore(container)
         found = await hub.azureml.datastore(name)
-        if found is None or found not in {"", container}:
-            said = f"it stands for container {found}" if found else "the workspace has no such datastore"
+        if found is None:
+            said = "the workspace has no such datastore"
+        else:
+            elsewhere = f" of account {found[0]}" if found[0] not in {"", settings.data_account} else ""
+            said = f"it stands for container {found[1] or container}{elsewhere}"
+        if found is None or said != f"it stands for container {container}":
             mend = Mending(settings).datastore(name, container)
             checks.append(Check(what=f"datastore {name}", state="wrong", said=f"{said}, not {container}", mend=mend))
         else:

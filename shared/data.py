@@ -24,8 +24,19 @@ class Copied:
     rewritten: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The content that a file has now."""
+
+    etag: str
+    size: int
+
+
 class Data(Protocol):
     """What the hub does with data accounts."""
+
+    async def look(self, file: File) -> Seen | None:
+        """Give what lies where this file lies, None where nothing does."""
 
     async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
         """Copy one file on the server's side; a second call gives the same."""
@@ -56,6 +67,21 @@ class AzureData:
                 f"set HUB_ACCOUNT_{account.upper()}__blobServiceUri, or HUB_ACCOUNT_{account.upper()}"
             )
         return client
+
+    async def look(self, file: File) -> Seen | None:
+        """Ask for the properties of a file. Raises TransientError where storage does not answer."""
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        blob = self._client(file.account).get_blob_client(file.container, file.path)
+        async with self._gate:
+            try:
+                properties = await blob.get_blob_properties(timeout=_TIMEOUT)
+            except ResourceNotFoundError:
+                return None
+            except AzureError as error:
+                place = f"{file.account}/{file.container}/{file.path}"
+                raise TransientError(f"storage did not answer for {place}: {type(error).__name__}") from error
+        return Seen(str(properties.etag).strip('"'), int(properties.size))
 
     async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
         """Copy one file on the server's side, the content that the event named if it is still there.

@@ -67,10 +67,11 @@ class Mending:
         )
         return self.role("AzureML Data Scientist", scope)
 
-    def datastore(self, name: str, container: str) -> str:
-        """Make a datastore of a container of the data account."""
+    def datastore(self, name: str, container: str, account: str = "") -> str:
+        """Make a datastore of a container, of the data account where none is named."""
         known = self.settings
-        made = {"name": name, "type": "azure_blob", "account_name": known.data_account, "container_name": container}
+        account = account or known.data_account
+        made = {"name": name, "type": "azure_blob", "account_name": account, "container_name": container}
         return (
             f"printf %s {shlex.quote(json.dumps(made))} > datastore.yml && az ml datastore create --file datastore.yml "
             f"--workspace-name {known.workspace} --resource-group {known.resource_group}"

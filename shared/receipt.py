@@ -11,6 +11,7 @@ from typing import Final
 
 from shared import receipt_facts as facts
 from shared import receipt_page
+from shared.actions.lists import is_list
 from shared.bootstrap import Hub
 from shared.contents import commit_of
 from shared.deciding.costs import cost_of
@@ -271,4 +272,5 @@ async def _data(hub: Hub, step: Step | None, missing: list[str]) -> DataLink | N
             )
             for file in files[:_MOST_FILES]
         ],
+        frozen_as="list" if is_list(detail) else "copies",
     )

@@ -1,7 +1,7 @@
 """What a receipt is made of: links from the events to where a model version is live and what it scored."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,7 +13,9 @@ class Part(BaseModel):
 
 
 class FileLink(Part):
-    """A file that was frozen for it: the copy, its content by etag, the event that told of it, and where it landed."""
+    """A file that was frozen for it: the copy, or the file itself where a list froze it; its content by etag, the event
+    that told of it, and where it landed.
+    """
 
     account: str
     container: str
@@ -22,7 +24,7 @@ class FileLink(Part):
     size: int
     time: datetime
     claim: str
-    origin: str = Field(default="", description="account/container/path of what it was copied from.")
+    origin: str = Field(default="", description="account/container/path of what it was copied from; empty: no copy.")
 
 
 class DataLink(Part):
@@ -34,6 +36,9 @@ class DataLink(Part):
     files: int
     size: int
     listed: list[FileLink]
+    frozen_as: Literal["copies", "list"] = Field(
+        default="copies", description="list: paths with etags, checked before and after each job; no copies were made."
+    )
 
 
 class StepLink(Part):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
+from shared.automations.values import size
 from shared.deciding import storms
 from shared.notify import channels
 from shared.notify.channels import Channel
@@ -78,6 +79,8 @@ class Settings:
     """How long events are kept; activities, receipts and the audit trail stay."""
     metrics_grain: int = 60
     datastores: Mapping[str, str] = field(default_factory=dict)
+    freeze_copy_most: int = 100 * 10**9
+    """Bytes: a list of files that has more is frozen by paths and etags, and not copied."""
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     platform_authentication: bool = False
@@ -99,6 +102,12 @@ class Settings:
         if container == self.data_container:
             return self.data_datastore
         return self.datastores.get(container) or container.replace("-", "_")
+
+    def datastore_of(self, account: str, container: str) -> str:
+        """Give the workspace's datastore of a container of any data account, "" where no setting names one."""
+        if account == self.data_account:
+            return self.datastore(container)
+        return self.datastores.get(f"{account}/{container}", "")
 
     def price(self, compute: str) -> tuple[Decimal, str] | None:
         """Give what an hour of one node of a compute costs, and the currency; None where no setting says."""
@@ -134,6 +143,7 @@ class Settings:
             poll_shortest=_seconds(environment, "HUB_POLL_SHORTEST_SECONDS", 5.0),
             poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
             datastores=_datastores(environment.get("HUB_DATASTORES", "{}")),
+            freeze_copy_most=_size(environment, "HUB_FREEZE_COPY_MOST", "100 GB"),
             metrics_grain=int(_number(environment, "HUB_METRICS_GRAIN_SECONDS", 60)),
             retention=_retention(environment.get("HUB_RETENTION_DAYS", "")),
             storm=storms.Rule(
@@ -197,6 +207,13 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     return number
 
 
+def _size(environment: Mapping[str, str], name: str, default: str) -> int:
+    try:
+        return size(environment.get(name, "").strip() or default)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
 def _retention(text: str) -> timedelta:
     """Read days: at least 14, for an event may come again, or be found by the reconciler, for some 8 days."""
     try:
@@ -212,7 +229,8 @@ def _datastores(text: str) -> Mapping[str, str]:
     try:
         return {str(name): str(value) for name, value in json.loads(text).items()}
     except (ValueError, AttributeError):
-        raise SettingsError('HUB_DATASTORES is not of the form {"container": "datastore"}') from None
+        form = '{"container": "datastore", "account/container": "datastore"}'
+        raise SettingsError(f"HUB_DATASTORES is not of the form {form}") from None
 
 
 def _prices(text: str) -> Mapping[str, tuple[Decimal, str]]:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.actions.lists import is_list
 from shared.bootstrap import Hub
 from shared.events.identity import blob_subject
 from shared.ledger.journal import claim_name
@@ -166,10 +167,13 @@ def _scored(activity: Activity, use: Use) -> Iterator[Prediction]:
         return
     base = str(step.detail["output"]).rstrip("/").rpartition("/")[0]
     model, _, version = str(step.detail.get("model") or "").partition(":")
-    names = [copy.partition(f"/frozen/{activity.id}/files/")[2] for copy in use.copies]
+    names = list(filter(None, (copy.partition(f"/frozen/{activity.id}/files/")[2] for copy in use.copies)))
+    files = activity.step("files")
+    if "new files" in use.read_as and is_list(files.detail if files else None):
+        names = [""]  # the path under which a job saw a file of a list is the mount's own: the folder is what is known
     for attempt in range(1, activity.attempt + 1):
         counted = attempt == activity.attempt and results is not None and results.state == "done"
-        for name in filter(None, names):
+        for name in names:
             yield Prediction(
                 output=f"{base}/{attempt}/{name}",
                 because="it was scored",

@@ -1,13 +1,17 @@
-"""Steps that freeze data: a copy under a path of the hub's own, registered as a version of a data asset."""
+"""Steps that freeze data: copies under a path of the hub's own, or a list of much data; each a data asset version."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from shared.actions.context import Context
+from shared.actions.lists import COPIES, LIST, Lists, copies_because, difference, listed, told
+from shared.data import Seen
 from shared.deciding.files import newest_contents
-from shared.engine.outcomes import Again, Answer, Done, Failed
+from shared.engine.outcomes import Again, Answer, Done, Failed, PermanentError
 from shared.engine.run import Work
 from shared.ledger.protocol import NotFoundError, Row, Upsert, Value
 from shared.ledger.records import SCHEMA, Activity, File, FileList, decode, encode
@@ -21,6 +25,7 @@ class Freeze:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._lists = Lists(context)
 
     async def files(self, work: Work) -> Answer:
         """Freeze the new files, under names that say where they lay, and make a data version of them."""
@@ -90,8 +95,25 @@ class Freeze:
             return ()
 
     async def _freeze(self, work: Work, members: Sequence[File], kind: str, asset: str) -> Answer:
-        activity, detail = work.activity, dict(work.step.detail)
-        settings = self._context.settings
+        """Freeze the next portion. How is decided once, and saved before anything is made: what goes on stays so."""
+        detail, settings = dict(work.step.detail), self._context.settings
+        if detail.get("frozen_as") == LIST:
+            return await self._list(work, members, kind, asset, detail)
+        if not detail.get("copied"):
+            size = sum(file.size for file in members)
+            if size > settings.freeze_copy_most:
+                loaded, _ = await self._context.automation(work.activity)
+                because = copies_because(loaded, members, settings.freeze_copy_most)
+                if not because:
+                    stores = await self._lists.datastores(members)
+                    return Again(timedelta(0), {**detail, "frozen_as": LIST, "datastores": stores})
+                detail["copied_because"] = because
+            detail["frozen_as"] = COPIES
+        return await self._copy(work, members, kind, asset, detail)
+
+    async def _copy(self, work: Work, members: Sequence[File], kind: str, asset: str, detail: dict[str, Any]) -> Answer:
+        """Copy a portion; after the last one, register the folder of the copies."""
+        activity, settings = work.activity, self._context.settings
         folder = f"frozen/{activity.id}/{kind}"
         start = int(detail.get("copied", 0))
         portion = members[start : start + A_LOOK]
@@ -104,6 +126,10 @@ class Freeze:
                 for file in portion
             )
         )
+        if kind == "dataset":
+            now = [Seen(copied.etag, copied.size) for copied in copies]
+            if wrong := _no_longer(portion, now):
+                return Failed(f"the dataset cannot be frozen: {wrong}", detail)
         part = tuple(
             File(
                 account=settings.data_account,
@@ -118,25 +144,70 @@ class Freeze:
             )
             for file, copied in zip(portion, copies, strict=True)
         )
-        name = f"frozen/{activity.id}/{kind}.json"
-        done = start + len(portion)
-        already = (await self._context.files(name))[:start] if start else ()
-        await self._context.store.blobs.put(name, encode(FileList(files=(*already, *part))))
         rewritten = [file.path for file, copied in zip(portion, copies, strict=True) if copied.rewritten]
-        detail |= {"copied": done, "frozen": name, "rewritten": [*detail.get("rewritten", []), *rewritten][:50]}
+        detail |= await self._save(work, kind, start, part, rewritten)
+        detail["copied"] = done = start + len(portion)
         if done < len(members):
             return Again(timedelta(0), detail)
         uri = f"azureml://datastores/{settings.data_datastore}/paths/{folder}/"
         await self._context.azureml.create_data(asset, activity.id, uri, self._context.tags(activity))
-        detail |= {
-            "asset": asset,
-            "version": activity.id,
-            "uri": uri,
-            "files": len(members),
-            "size": sum(file.size for file in members),
-            "newest": max(file.time for file in members).isoformat(),
-        }
-        return Done(detail)
+        return Done(detail | _made(asset, activity, uri, members, sum(file.size for file in members)))
+
+    async def _list(self, work: Work, members: Sequence[File], kind: str, asset: str, detail: dict[str, Any]) -> Answer:
+        """List a portion by path and etag; after the last one, register the table of all of them."""
+        activity, settings = work.activity, self._context.settings
+        start = int(detail.get("listed", 0))
+        seen = await self._lists.look(members[start:])
+        portion = members[start : start + len(seen)]
+        if kind == "dataset" and (wrong := _no_longer(portion, seen)):
+            return Failed(f"the dataset cannot be frozen: {wrong}", detail)
+        part = []
+        for file, now in zip(portion, seen, strict=True):
+            if now is None:
+                raise PermanentError(
+                    f"{file.account}/{file.container}/{file.path} was deleted before it could be frozen: "
+                    "write it again, and the file starts a new collection"
+                )
+            part.append(msgspec.structs.replace(file, etag=now.etag, size=now.size))
+        rewritten = [file.path for file, now in zip(portion, part, strict=True) if file.etag != now.etag]
+        detail |= await self._save(work, kind, start, part, rewritten)
+        detail["listed"] = done = start + len(portion)
+        if done < len(members):
+            return Again(timedelta(0), detail)
+        found = await self._context.files(str(detail["frozen"]))
+        folder = f"frozen/{activity.id}/{kind}-list"
+        table, roots = self._lists.table(found, detail["datastores"])
+        for name, content in (("files.json", listed(found)), ("MLTable", table)):
+            await self._context.data.write(settings.data_account, settings.data_container, f"{folder}/{name}", content)
+        uri = f"azureml://datastores/{settings.data_datastore}/paths/{folder}/"
+        await self._context.azureml.create_table(asset, activity.id, uri, roots, self._context.tags(activity))
+        return Done(detail | _made(asset, activity, uri, found, sum(file.size for file in found)))
+
+    async def _save(
+        self, work: Work, kind: str, start: int, part: Sequence[File], rewritten: Sequence[str]
+    ) -> dict[str, Any]:
+        """Add a portion to the list of what is frozen; doing it again gives the same list."""
+        name = f"frozen/{work.activity.id}/{kind}.json"
+        already = (await self._context.files(name))[:start] if start else ()
+        await self._context.store.blobs.put(name, encode(FileList(files=(*already, *part))))
+        return {"frozen": name, "rewritten": [*work.step.detail.get("rewritten", []), *rewritten][:50]}
+
+
+def _made(asset: str, activity: Activity, uri: str, members: Sequence[File], size: int) -> dict[str, Any]:
+    return {
+        "asset": asset,
+        "version": activity.id,
+        "uri": uri,
+        "files": len(members),
+        "size": size,
+        "newest": max(file.time for file in members).isoformat(),
+    }
+
+
+def _no_longer(members: Sequence[File], seen: Sequence[Seen | None]) -> str:
+    """Say which files of a dataset are no longer what was accepted: those that lists froze, and of which no copy is."""
+    wrong = [difference(file, now) for file, now in zip(members, seen, strict=True) if not file.origin]
+    return told([one for one in wrong if one])
 
 
 def _since(activity: Activity) -> datetime | None:

@@ -1,10 +1,12 @@
 """Steps that run Azure ML jobs: submit under a name of the attempt, follow, take the metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from shared.actions.context import Context
 from shared.actions.freeze import asset_of
+from shared.actions.lists import Lists, is_list
 from shared.automations.loading import Loaded
 from shared.azureml.protocol import JobInput, JobRequest, JobView, lasting
 from shared.deciding.retrying import poll_after
@@ -16,6 +18,7 @@ from shared.rulebook import variables
 from shared.telemetry import telling
 
 _WHOLE = {"files": "files", "dataset": "dataset"}
+_NOW = timedelta(0)
 
 
 class Jobs:
@@ -23,6 +26,7 @@ class Jobs:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._lists = Lists(context)
 
     async def run(self, work: Work) -> Answer:
         """Submit the job of the step, or look at it; the service's reason is the reason where it fails."""
@@ -38,11 +42,15 @@ class Jobs:
         looks = int(step.detail.get("looks", 0))
         if step.detail.get("job") != name:
             loaded, folder = await self._context.automation(activity)
+            given = await self.inputs(loaded, activity, file, inputs, step.name)
+            lists = sorted({one.frozen for one in given.values() if one.frozen})
+            if lists and (answer := await self._before(work, name, lists)) is not None:
+                return answer
             request = JobRequest(
                 name=name,
                 folder=folder,
                 file=file,
-                inputs=await self.inputs(loaded, activity, file, inputs, step.name),
+                inputs=given,
                 tags=self._context.tags(activity)
                 | {telling.TAG: telling.place_of_job(activity, step, name).traceparent},
                 properties={**lasting(self._context.tags(activity)), "hub.content": activity.content},
@@ -51,12 +59,45 @@ class Jobs:
                 outputs=outputs or {},
             )
             view = await self._context.azureml.submit(request)
+            step.detail.update({"lists": lists} if lists else {})
+        elif "looked_after" in step.detail:
+            return await self._after(work, dict(step.detail))
         else:
             found = await self._context.azureml.job(name)
             if found is None:
                 return Failed(f"job {name} is not in the workspace any more: was it deleted?", step.detail)
             view = found
-        return await self.looked(work, view, looks)
+        answer = await self.looked(work, view, looks)
+        if isinstance(answer, Done) and answer.detail.get("lists"):
+            return await self._after(work, answer.detail)
+        return answer
+
+    async def _before(self, work: Work, name: str, lists: Sequence[str]) -> Answer | None:
+        """Look, right before a job is asked for, whether the files of lists are still the same; None where they are.
+
+        A job that is there already was asked for after such a look, and nobody heard of it: it is looked at after it.
+        """
+        detail = dict(work.step.detail)
+        known = detail.get("looked_before") or {}
+        start = int(known.get("files", 0)) if known.get("job") == name else 0
+        if await self._context.azureml.job(name) is not None:
+            return None
+        done, count, wrong = await self._lists.changed(work.activity, lists, start)
+        if wrong:
+            return Failed(f"the {work.step.name} job was not started: {wrong}", detail)
+        if done < count:
+            return Again(_NOW, {**detail, "looked_before": {"job": name, "files": done}})
+        return None
+
+    async def _after(self, work: Work, detail: dict[str, Any]) -> Answer:
+        """Look, once a job has completed, whether the files of lists were the same all the while."""
+        start = int(detail.get("looked_after", 0))
+        done, count, wrong = await self._lists.changed(work.activity, detail["lists"], start)
+        detail["looked_after"] = done
+        if wrong:
+            what = "completed, but what it read may be something else than what is registered"
+            return Failed(f"{work.step.name} job {detail['job']} {what}: {wrong}", detail)
+        return Done(detail) if done >= count else Again(_NOW, detail)
 
     async def looked(self, work: Work, view: JobView, looks: int) -> Answer:
         """Give what a job that was looked at means to its step."""
@@ -107,11 +148,15 @@ class Jobs:
                 asset = asset_of(activity, _WHOLE[expressions[0]])
                 if asset is None:
                     raise PermanentError(f"input {name} is {value}, and this activity has no {expressions[0]}")
-                return JobInput("uri_folder", f"azureml:{asset['asset']}:{asset['version']}")
+                return _folder(_WHOLE[expressions[0]], asset)
             try:
                 value = template.render(known)
             except ExpressionError as error:
                 raise PermanentError(f"input {name}: {error}") from None
+        for step in _WHOLE.values():
+            asset = asset_of(activity, step)
+            if asset and is_list(asset) and value in {asset["uri"], f"azureml:{asset['asset']}:{asset['version']}"}:
+                return _folder(step, asset)
         kind = declared.get(name, ("literal", False))[0]
         if kind in {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model"}:
             return JobInput(kind, str(value))  # type: ignore[arg-type]
@@ -124,6 +169,12 @@ class Jobs:
             return Done()
         run = str(step.detail["job"])
         return Done({"run": run, "metrics": dict(await self._context.azureml.metrics(run))})
+
+
+def _folder(step: str, asset: Mapping[str, Any]) -> JobInput:
+    """Give what a step froze as an input that is a folder of its files."""
+    value = f"azureml:{asset['asset']}:{asset['version']}"
+    return JobInput("mltable", value, frozen=step) if is_list(asset) else JobInput("uri_folder", value)
 
 
 def _job(loaded: Loaded, step: str) -> tuple[str, Mapping[str, Any]]:

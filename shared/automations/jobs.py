@@ -28,6 +28,9 @@ class JobFile:
     files: Mapping[str, bytes] = field(repr=False)
     compute: str = ""
     nodes: int = 1
+    kind: str = "command"
+    direct: frozenset[str] = frozenset()
+    """Inputs of data that the job reads by their address (`mode: direct`), not as files."""
 
 
 def read_job(root: Path, path: str) -> JobFile:
@@ -51,6 +54,8 @@ def read_job(root: Path, path: str) -> JobFile:
         files,
         compute.removeprefix("azureml:"),
         nodes if isinstance(nodes, int) else 1,
+        kind,
+        _direct(job.get("inputs")),
     )
 
 
@@ -133,6 +138,15 @@ def _inputs(inputs: Any) -> dict[str, tuple[str, bool]]:
         given = any(key in value for key in ("path", "default", "value"))
         found[str(name)] = (str(value.get("type", "uri_folder")), not given and not value.get("optional", False))
     return found
+
+
+def _direct(inputs: Any) -> frozenset[str]:
+    told = {str(name): value for name, value in (inputs or {}).items() if isinstance(value, dict)}
+    return frozenset(
+        name
+        for name, value in told.items()
+        if str(value.get("mode", "")) == "direct" and str(value.get("type", "uri_folder")) == "uri_folder"
+    )
 
 
 def _outputs(outputs: Any) -> dict[str, str]:

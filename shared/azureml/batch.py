@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from shared.azureml.client import AzureMLClient, redacted
+from shared.azureml.client import AzureMLClient
 from shared.azureml.online import AzureEndpoints
 from shared.azureml.protocol import HUB_TAG, lasting
+from shared.azureml.redacting import redacted
 from shared.engine.outcomes import PermanentError, TransientError
 
 _AUDIENCE: Final = "https://ml.azure.com"

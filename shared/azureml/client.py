@@ -3,19 +3,20 @@
 import asyncio
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from shared.azureml.arm import Arm
+from shared.azureml.delivery import delivery
 from shared.azureml.protocol import HUB_TAG, JobRequest, JobView, ModelView, MonitorRun, Registered, lasting
+from shared.azureml.redacting import redacted
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60
 _LOG_BYTES: Final = 4000
 _LOG_LINES: Final = 6
-_SECRET: Final = re.compile(r"(sig=|Bearer |AccountKey=|api-key[:=]\s*)[^\s&;\"']+", re.IGNORECASE)
 _TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class AzureMLClient:
         self._client: Any = None
         self._credential: Any = None
         self._lock = asyncio.Lock()
+        self.arm = Arm(self)
 
     async def _connected(self) -> Any:
         async with self._lock:
@@ -106,10 +108,13 @@ class AzureMLClient:
         """Give the job, or None."""
         return await self.call(f"job {name}", lambda client: _found(lambda: _view(client.jobs.get(name))))
 
-    async def datastore(self, name: str) -> str | None:
-        """Give the container that a datastore of the workspace stands for, or None where there is no such datastore."""
+    async def datastore(self, name: str) -> tuple[str, str] | None:
+        """Give account and container (of a data lake: filesystem) that a datastore stands for, None for none."""
         found = await self.call(f"datastore {name}", lambda client: _found(lambda: client.datastores.get(name)))
-        return None if found is None else str(getattr(found, "container_name", ""))
+        if found is None:
+            return None
+        container = getattr(found, "container_name", "") or getattr(found, "filesystem", "")
+        return str(getattr(found, "account_name", "")), str(container or "")
 
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job; it ends later."""
@@ -137,6 +142,31 @@ class AzureMLClient:
                 raise PermanentError(f"data {name}:{version} exists and was not made by this activity")
 
         await self.call(f"data {name}:{version}", create)
+
+    async def create_table(
+        self, name: str, version: str, uri: str, refers: Sequence[str], tags: Mapping[str, str]
+    ) -> None:
+        """Make a version of a data asset (an mltable); the same again is no error.
+
+        By a plain request: the SDK would read the table back from storage, fetch its schema from the internet and send
+        every path along with the request, which Azure Resource Manager takes up to 4 MB only.
+        """
+        path = f"data/{name}/versions/{version}"
+        known = await self.arm.request("GET", path)
+        if known is not None:
+            if dict(known["properties"].get("tags") or {}).get(HUB_TAG) != tags.get(HUB_TAG):
+                raise PermanentError(f"data {name}:{version} exists and was not made by this activity")
+            return
+        properties = {
+            "dataType": "mltable",
+            "dataUri": uri,
+            "referencedUris": list(refers),
+            "tags": dict(tags),
+            "properties": lasting(tags),
+            "isAnonymous": False,
+            "isArchived": False,
+        }
+        await self.arm.request("PUT", path, {"properties": properties})
 
     async def create_model(
         self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
@@ -323,11 +353,6 @@ def _monitor_run(run: Mapping[str, Any]) -> MonitorRun:
     return MonitorRun(str(info["run_id"]), started, ended)
 
 
-def redacted(text: str, most: int = 2000) -> str:
-    """Take signatures, tokens and keys out of a text, and give at most `most` characters of it."""
-    return _SECRET.sub(r"\1…", text)[:most]
-
-
 def _retry_after(error: Any) -> timedelta | None:
     text = (error.response.headers.get("Retry-After") if error.response is not None else None) or ""
     return timedelta(seconds=float(text)) if text.replace(".", "", 1).isdigit() else None
@@ -375,7 +400,9 @@ def _overrides(request: JobRequest, written: Mapping[str, Any]) -> list[dict[str
         else:
             kept = dict(written[name]) if isinstance(written[name], dict) else {}
             kept.pop("default", None)
-            overrides.append({f"inputs.{name}": {**kept, "type": value.kind, "path": str(value.value)}})
+            mode = delivery(name, value.kind, str(kept.get("type", "")), str(kept.pop("mode", None) or ""))
+            said = {"type": value.kind, "path": str(value.value), **({"mode": mode} if mode else {})}
+            overrides.append({f"inputs.{name}": {**kept, **said}})
     overrides += [{f"outputs.{name}.path": address} for name, address in request.outputs.items()]
     return overrides
 

@@ -7,29 +7,28 @@ assets; its poller is a daemon thread that ends with the operation.
 
 import asyncio
 import logging
-import os
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from shared.azureml.client import AzureMLClient, redacted
+from shared.azureml.arm import VERSION
+from shared.azureml.client import AzureMLClient
 from shared.azureml.endpoints import DeploymentView, EndpointView
 from shared.azureml.protocol import lasting
+from shared.azureml.redacting import redacted
 from shared.azureml.wire import deployment_of, endpoint_of, measured_of, stamp
 from shared.deciding import quota
 from shared.deciding.analysis import Measured
 from shared.deciding.traffic import Traffic
-from shared.engine.outcomes import PermanentError, TransientError
+from shared.engine.outcomes import PermanentError
 
 logger = logging.getLogger(__name__)
 
-_VERSION: Final = "2024-10-01"
 _METRICS_VERSION: Final = "2023-10-01"
 _TIMEOUT: Final = 60
-_TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
 _PERCENTILES: Final = ("P50", "P90", "P95", "P99")
 _LOG_LINES: Final = 400
 
@@ -39,7 +38,6 @@ class AzureEndpoints:
 
     def __init__(self, client: AzureMLClient) -> None:
         self._azureml = client
-        self._manager = ""
 
     async def endpoint(self, name: str) -> EndpointView | None:
         """Give the endpoint."""
@@ -85,11 +83,11 @@ class AzureEndpoints:
 
     async def failure(self, operation: str) -> str:
         """Read the operation that was begun."""
-        manager = await self._resource_manager()
+        manager = await self._azureml.arm.manager()
         if not operation.startswith(f"{manager}/"):
             return ""
         path, _, query = operation.removeprefix(manager).partition("?")
-        body = await self.request("GET", path, version=dict(parse_qsl(query)).get("api-version", _VERSION))
+        body = await self.request("GET", path, version=dict(parse_qsl(query)).get("api-version", VERSION))
         error = (body or {}).get("error") or {}
         return redacted(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)))
 
@@ -194,66 +192,11 @@ class AzureEndpoints:
         path: str,
         body: Any = None,
         *,
-        version: str = _VERSION,
+        version: str = VERSION,
         parameters: Mapping[str, str] | None = None,
     ) -> Any:
         """Send one ARM request, below the workspace or, where the path begins with /, anywhere.
 
         Gives its JSON, None for 404. Raises by status.
         """
-        manager = await self._resource_manager()
-        below = path if path.startswith("/") else f"{self._azureml.workspace_id}/{path}".rstrip("/")
-        token = await self._azureml.token(manager)
-
-        def send() -> Any:
-            import requests
-
-            try:
-                answer = requests.request(
-                    method,
-                    f"{manager}{below}",
-                    params={"api-version": version, **(parameters or {})},
-                    json=body,
-                    headers={"Authorization": f"Bearer {token}"},
-                    timeout=_TIMEOUT,
-                )
-            except requests.RequestException as error:
-                raise TransientError(f"{method} {path}: no answer: {type(error).__name__}") from None
-            if answer.status_code == 404 and method != "PUT":
-                return None
-            if answer.status_code < 300:
-                return answer.json() if answer.content else {}
-            text = redacted(f"{method} {path} answered {answer.status_code}: {_said(answer)}")
-            if answer.status_code in _TRANSIENT:
-                wait = answer.headers.get("Retry-After", "")
-                raise TransientError(text, timedelta(seconds=int(wait)) if wait.isdigit() else None)
-            raise PermanentError(text)
-
-        return await asyncio.to_thread(send)
-
-    async def _resource_manager(self) -> str:
-        """Give the address of Azure Resource Manager: of the cloud that ARM_CLOUD_METADATA_URL names, else Azure's."""
-        if not self._manager:
-            self._manager = await asyncio.to_thread(_manager)
-        return self._manager
-
-
-def _manager() -> str:
-    import requests
-
-    metadata = os.environ.get("ARM_CLOUD_METADATA_URL")
-    if not metadata:
-        return "https://management.azure.com"
-    try:
-        clouds = requests.get(metadata, timeout=_TIMEOUT).json()
-        return str(clouds[0]["resourceManager"]).rstrip("/")
-    except (requests.RequestException, ValueError, LookupError, TypeError) as error:
-        raise TransientError(f"the cloud's metadata cannot be read: {type(error).__name__}") from None
-
-
-def _said(answer: Any) -> str:
-    try:
-        error = answer.json()["error"]
-        return f"{error.get('code', '')}: {error.get('message', '')}"[:1000]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return str(answer.text)[:300]
+        return await self._azureml.arm.request(method, path, body, version=version, parameters=parameters)

@@ -23,6 +23,8 @@ class JobInput:
 
     kind: JobInputKind
     value: str | int | float | bool
+    frozen: str = ""
+    """The freezing step whose list of files it is, "" where no list is read by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,8 @@ class AzureML(Protocol):
     async def job(self, name: str) -> JobView | None:
         """Give the job, or None."""
 
-    async def datastore(self, name: str) -> str | None:
-        """Give the container that a datastore of the workspace stands for, or None where there is no such datastore."""
+    async def datastore(self, name: str) -> tuple[str, str] | None:
+        """Give account and container that a datastore of the workspace stands for, None where there is no such one."""
 
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job; it ends later."""
@@ -117,6 +119,14 @@ class AzureML(Protocol):
 
     async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
         """Make a version of a data asset (a folder); the same again is no error."""
+
+    async def create_table(
+        self, name: str, version: str, uri: str, refers: Sequence[str], tags: Mapping[str, str]
+    ) -> None:
+        """Make a version of a data asset (an mltable, its file lies in the folder `uri`); the same again is no error.
+
+        `refers` are the addresses of the folders that its files lie in.
+        """
 
     async def create_model(
         self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]

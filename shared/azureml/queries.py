@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from shared.azureml.client import AzureMLClient, redacted
+from shared.azureml.client import AzureMLClient
+from shared.azureml.redacting import redacted
 from shared.engine.outcomes import PermanentError, TransientError
 
 _TIMEOUT: Final = 60

@@ -1,7 +1,7 @@
 """Models of the clouds around the hub, on a virtual clock: jobs that end by themselves, endpoints, batch runs."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -139,6 +139,12 @@ class Workspace(FakeAzureML):
 
     async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
         await super().create_data(name, version, uri, tags)
+        self._answer(f"data {name}")
+
+    async def create_table(
+        self, name: str, version: str, uri: str, refers: Sequence[str], tags: Mapping[str, str]
+    ) -> None:
+        await super().create_table(name, version, uri, refers, tags)
         self._answer(f"data {name}")
 
     async def create_model(

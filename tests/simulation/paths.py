@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shared.bootstrap import Hub
 from shared.ledger.records import Act
 from shared.ledger.switches import Pause
 from tests.simulation.releases import RELEASES
@@ -34,6 +35,25 @@ async def burst(stage: Stage, month: str = "2013-01", count: int = 3) -> None:
 async def train(stage: Stage) -> None:
     await burst(stage)
     await stage.settle()
+
+
+async def rewritten_meanwhile(stage: Stage) -> None:
+    """A file of a list is rewritten while the training runs: it fails; a person's retry is not even submitted."""
+    await burst(stage)
+    await stage.until(lambda: any("-train-" in name for name in stage.azureml.submitted))
+    stage.data.now["flights/2013-01/2.csv"] = "0xOTHER"
+    await stage.settle()
+    (failed,) = await stage.activities()
+    assert failed.status == "failed", failed
+
+    async def once(hub: Hub) -> object:
+        """A person who was not answered looks first: the retry fails at once, and can be asked for again."""
+        (now,) = await stage.activities()
+        return now.attempt > 1 or await hub.acts.ask(failed.id, Act(kind="retry", who="ann", at=stage.now))
+
+    await stage.person(once)
+    await stage.settle()
+    assert [name[-1] for name in stage.azureml.submitted if "-train-" in name] == ["1"]
 
 
 async def failing_check(stage: Stage) -> None:
@@ -219,6 +239,8 @@ async def lost(stage: Stage) -> None:
 
 PATHS: dict[str, Path] = {
     "a burst is trained on and registered": Path(TRAIN, train),
+    "a burst is frozen by a list": Path(TRAIN, train, {"HUB_FREEZE_COPY_MOST": "10"}),
+    "a file of a list is rewritten": Path(TRAIN, rewritten_meanwhile, {"HUB_FREEZE_COPY_MOST": "10"}),
     "a failing check stops the training": Path(TRAIN, failing_check),
     "a person retries": Path(TRAIN, retried),
     "a person cancels": Path(LIMITED.format("{concurrency: {group: g, max: 1}}"), cancelled, most={"job": 1}),

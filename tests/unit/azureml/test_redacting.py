@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.azureml.client import redacted
+from shared.azureml.redacting import redacted
 
 
 @pytest.mark.parametrize(

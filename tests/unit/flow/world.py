@@ -1,7 +1,7 @@
 """A hub in memory for tests: the shipped code, with models of storage and Azure ML and a clock that is set by hand."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from shared.azureml.batch import Invocation, Target
 from shared.azureml.endpoints import DeploymentView, EndpointView
 from shared.azureml.protocol import JobRequest, JobView, ModelView, MonitorRun, Registered
 from shared.bootstrap import Hub, wire
-from shared.data import Copied
+from shared.data import Copied, Seen
 from shared.deciding.analysis import Measured
 from shared.deciding.traffic import Traffic
 from shared.engine.outcomes import PermanentError
@@ -77,10 +77,21 @@ class FakeData:
         self.written: list[str] = []
         self.contents: dict[str, bytes] = {}
         self.lying: list[File] = []
+        self.looks: list[str] = []
+        self.now: dict[str, str] = {}
+        """The etags of files that were rewritten, "" for those that are gone; the others are as they were told of."""
+
+    async def look(self, file: File) -> Seen | None:
+        self.looks.append(file.path)
+        etag = self.now.get(file.path, file.etag)
+        return Seen(etag, file.size) if etag else None
 
     async def copy(self, source: File, account: str, container: str, path: str) -> Copied:
+        seen = await self.look(source)
+        if seen is None:
+            raise PermanentError(f"{source.path} was deleted before it could be frozen")
         self.copies.append((source.path, f"{account}/{container}/{path}"))
-        return Copied(source.etag, source.size)
+        return Copied(seen.etag, seen.size, rewritten=seen.etag != source.etag)
 
     async def read(self, account: str, container: str, path: str, *, limit: int) -> bytes:
         if path not in self.contents:
@@ -114,11 +125,12 @@ class FakeAzureML:
         self.jobs: dict[str, JobView] = {}
         self.requests: list[JobRequest] = []
         self.data: dict[tuple[str, str], str] = {}
+        self.tables: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
         self.models: dict[tuple[str, str], ModelView] = {}
         self.fate = "Completed"
         self.monitors: list[MonitorRun] = []
         self.listed: list[Registered] = []
-        self.datastores: dict[str, str] = {"hub_data": "hub-data"}
+        self.datastores: dict[str, str] = {"hub_data": "hub-data", "landing": "landing"}
         self.logged: dict[str, float] = {"mae": 17.5}
 
     async def submit(self, request: JobRequest) -> JobView:
@@ -130,8 +142,8 @@ class FakeAzureML:
     async def job(self, name: str) -> JobView | None:
         return self.jobs.get(name)
 
-    async def datastore(self, name: str) -> str | None:
-        return self.datastores.get(name)
+    async def datastore(self, name: str) -> tuple[str, str] | None:
+        return ("landing", self.datastores[name]) if name in self.datastores else None
 
     async def cancel(self, name: str) -> None:
         self.jobs[name] = JobView(name, "Canceled", tags=self.jobs[name].tags)
@@ -150,6 +162,11 @@ class FakeAzureML:
 
     async def create_data(self, name: str, version: str, uri: str, tags: Mapping[str, str]) -> None:
         self.data[name, version] = uri
+
+    async def create_table(
+        self, name: str, version: str, uri: str, refers: Sequence[str], tags: Mapping[str, str]
+    ) -> None:
+        self.tables[name, version] = uri, tuple(refers)
 
     async def create_model(
         self, name: str, version: str, uri: str, kind: str, tags: Mapping[str, str], properties: Mapping[str, str]
@@ -259,8 +276,9 @@ class FakeBatch:
 class World:
     """A hub, its models, and the host that brings messages to it."""
 
-    def __init__(self, root: Path, automation: str = AUTOMATION) -> None:
+    def __init__(self, root: Path, automation: str = AUTOMATION, environment: Mapping[str, str] | None = None) -> None:
         self.now = START
+        self.given = {**ENVIRONMENT, **(environment or {})}
         (root / "automations").mkdir(parents=True, exist_ok=True)
         (root / "jobs" / "src").mkdir(parents=True, exist_ok=True)
         (root / "automations" / "train.yml").write_text(automation)
@@ -281,7 +299,7 @@ class World:
 
     def start(self) -> Hub:
         """Start a (further) instance on the same store."""
-        settings = Settings.read(ENVIRONMENT, self.root)
+        settings = Settings.read(self.given, self.root)
         return wire(
             settings, self.store, self.data, self.azureml, lambda: self.now, endpoints=self.endpoints, batch=self.batch
         )
