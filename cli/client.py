@@ -194,6 +194,8 @@ def _refused(error: urllib.error.HTTPError, target: Target) -> HubError:
     if not isinstance(problem, dict):
         problem = {}
     detail = str(problem.get("detail") or problem.get("title") or error.reason)
+    if problem.get("errors"):
+        detail = f"{problem.get('title') or error.reason}:"
     for one in problem.get("errors") or ():
         detail += f"\n  {one.get('at') or 'body'}: {one.get('message')}"
     if error.code == 401:

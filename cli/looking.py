@@ -4,7 +4,7 @@ import argparse
 from typing import Any, Final
 
 from cli.console import place, size, span, when
-from cli.verbs import DONE, REFUSED, Job, Verb, nothing
+from cli.verbs import DONE, REFUSED, Job, Verb, moment, nothing
 
 STATUSES: Final = (
     "collecting",
@@ -88,7 +88,7 @@ def _activities_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", help="one activity, with its steps and files")
     parser.add_argument("--automation", help="only of this automation")
     parser.add_argument("--status", choices=STATUSES, help="only in this status")
-    parser.add_argument("--since", help="not older than this ISO 8601 time")
+    parser.add_argument("--since", help="not older than that: an ISO 8601 time, or 30d, 12h")
     parser.add_argument("--limit", type=_count, default=20, help="how many (20)")
 
 
@@ -97,7 +97,7 @@ def activities(job: Job) -> int:
     if job.id:
         show_activity(job, job.hub.get(f"activities/{_quoted(job.id)}"))
         return DONE
-    query = {"automation": job.automation, "status": job.status, "since": job.since}
+    query = {"automation": job.automation, "status": job.status, "since": moment(job.since)}
     found = list(job.hub.pages("activities", query, job.limit))
     if job.screen.as_json:
         job.screen.json({"items": found})

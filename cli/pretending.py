@@ -1,13 +1,11 @@
 """Verbs that try without acting: simulate, backtest."""
 
 import argparse
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cli.console import place, span, when
 from cli.rules import default_root, events_of, rules_of
-from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
+from cli.verbs import DONE, REFUSED, Job, Verb, moment
 
 _LONG: Final = 230.0
 """Seconds after which Azure cuts an answer off."""
@@ -66,9 +64,9 @@ def _backtest_arguments(parser: argparse.ArgumentParser) -> None:
 
 def backtest(job: Job) -> int:
     """Show what other rules would have begun, held or left alone; 1 where an automation is invalid."""
-    body = {"since": _moment(job.since), "rules": rules_of(job.rules or default_root())}
+    body = {"since": moment(job.since), "rules": rules_of(job.rules or default_root())}
     if job.until:
-        body["until"] = _moment(job.until)
+        body["until"] = moment(job.until)
     with job.screen.waiting("comparing"):
         found = job.hub.post("backtest", body, timeout=_LONG)
     if job.screen.as_json:
@@ -110,16 +108,6 @@ def _side(fired: dict[str, Any] | None) -> str:
 def _totals(totals: dict[str, Any]) -> tuple[Any, ...]:
     cost = ", ".join(f"{amount:.2f} {currency}" for currency, amount in totals["cost"].items())
     return totals["activities"], totals["held"], totals["merged"], totals["refused"], totals["hours"], cost
-
-
-def _moment(text: str) -> str:
-    if match := re.fullmatch(r"(\d+)([mhdw])", text):
-        unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
-        return (datetime.now(UTC) - timedelta(**{unit: int(match[1])})).isoformat()
-    try:
-        return datetime.fromisoformat(text).isoformat()
-    except ValueError:
-        raise UsageError(f"{text!r} is no time: 2013-02-01T00:00:00Z, or 30d for 30 days ago") from None
 
 
 VERBS: Final = (

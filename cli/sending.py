@@ -2,16 +2,20 @@
 
 import argparse
 import json
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from cli.console import place, size, when
 from cli.rules import events_of
-from cli.verbs import DONE, REFUSED, Job, UsageError, Verb
+from cli.verbs import DONE, REFUSED, Job, UsageError, Verb, moment
 
 _LONG: Final = 230.0
 _BATCH: Final = 500
+OUTCOMES: Final = ("ignored", "quarantined", "collected", "opened")
+_EVENT: Final = re.compile(r"[0-9a-f]{32}")
+_LETTER: Final = re.compile(r"[0-9]{13}-[0-9a-f]{12}")
 
 
 def _emit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,9 +99,9 @@ def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("id", nargs="?", help="an event's or a dead letter's id")
     what.add_argument("--refused-by", metavar="AUTOMATION", help="all that this automation refused since --since")
     what.add_argument("--span", action="store_true", help="what was received from --since to --until")
-    parser.add_argument("--since", help="ISO 8601 time")
-    parser.add_argument("--until", help="ISO 8601 time; now if left out")
-    parser.add_argument("--outcome", default="", choices=["", "ignored", "quarantined", "collected", "opened"])
+    parser.add_argument("--since", help="an ISO 8601 time, or 30d, 12h")
+    parser.add_argument("--until", help="the same; now if left out")
+    parser.add_argument("--outcome", default="", choices=OUTCOMES, help="only what became that")
     parser.add_argument("--again", action="store_true", help="decide once more what was decided before")
     parser.add_argument("--yes", action="store_true", help="send; without it, only what would come of it is told")
 
@@ -108,12 +112,14 @@ def replay(job: Job) -> int:
     if (job.refused_by or job.span) and not job.since:
         raise UsageError("--since is needed here")
     if job.refused_by:
-        body["refused_by"] = {"automation": job.refused_by, "since": job.since}
+        body["refused_by"] = {"automation": job.refused_by, "since": moment(job.since)}
     elif job.span:
-        until = job.until or datetime.now(UTC).isoformat()
-        body["span"] = {"since": job.since, "until": until, "outcome": job.outcome}
-    else:
+        until = moment(job.until) or datetime.now(UTC).isoformat()
+        body["span"] = {"since": moment(job.since), "until": until, "outcome": job.outcome}
+    elif _EVENT.fullmatch(job.id) or _LETTER.fullmatch(job.id):
         body["dead_letter" if "-" in job.id else "event"] = job.id
+    else:
+        raise UsageError(f"{job.id!r} is no id: hub events lists those of events, hub dead-letters the others")
     found = job.hub.post("replay", body, headers={"Idempotency-Key": str(uuid.uuid4())}, timeout=_LONG)
     if job.screen.as_json:
         job.screen.json(found)
@@ -131,14 +137,14 @@ def replay(job: Job) -> int:
 
 def _backfill_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("automation", help="whose files are brought in")
-    parser.add_argument("--since", help="not older than this ISO 8601 time")
-    parser.add_argument("--until", help="older than this ISO 8601 time")
+    parser.add_argument("--since", help="not older than that: an ISO 8601 time, or 30d, 12h")
+    parser.add_argument("--until", help="older than that, written in the same way")
     parser.add_argument("--yes", action="store_true", help="bring them in; without it, only what would begin is told")
 
 
 def backfill(job: Job) -> int:
     """Bring older files in; without --yes say what that would begin."""
-    given = {"automation": job.automation, "since": job.since, "until": job.until}
+    given = {"automation": job.automation, "since": moment(job.since), "until": moment(job.until)}
     body = {**{name: value for name, value in given.items() if value}, "send": job.yes}
     found = job.hub.post("backfill", body, timeout=_LONG)
     if job.screen.as_json:
@@ -149,8 +155,10 @@ def backfill(job: Job) -> int:
         if found["files"]
         else "no file matches"
     )
+    if found["again"]:
+        job.screen.say(f"{found['again']} of them did nothing when they came: they are decided again")
     if found["known"] and not found["done"]:
-        job.screen.say(f"{found['known']} of them were received before: they begin nothing again")
+        job.screen.say(f"{found['known']} of them were taken before: they begin nothing again")
     rows = [
         (one["automation"], one["files"], one["status"], "; ".join(one["held"]), one["reason"] or one["closed_by"])
         for one in found["activities"]

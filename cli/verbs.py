@@ -1,8 +1,10 @@
 """What a verb of the command line is, and what each is given to work with."""
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cli.client import Client, find
@@ -43,6 +45,22 @@ class Verb:
 
 class UsageError(Exception):
     """The command was not understood; the message says what is expected."""
+
+
+def moment(text: str | None) -> str:
+    """Give a moment as the API takes it, "" for none. Raises UsageError where it is neither a time nor a span."""
+    if not text:
+        return ""
+    if match := re.fullmatch(r"(\d{1,5})([mhdw])", text):
+        unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
+        try:
+            return (datetime.now(UTC) - timedelta(**{unit: int(match[1])})).isoformat()
+        except OverflowError:
+            pass
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        raise UsageError(f"{text!r} is no time: 2013-02-01T00:00:00Z, or 30d for 30 days ago") from None
 
 
 def nothing(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from shared.engine.outcomes import PermanentError
 from shared.events.identity import claim
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse_one
+from shared.intake.accept import marked
 from shared.ledger.records import File
 from shared.simulate.answer import ActivityTold, CollectionTold
 from shared.simulate.run import simulate_at_once
@@ -48,7 +49,8 @@ class Backfill(BaseModel):
     open: list[CollectionTold] = []
     done: bool
     new: int = 0
-    known: int = Field(default=0, description="Files whose event was received before: they fold, and begin nothing.")
+    known: int = Field(default=0, description="Files that something took before: they fold, and begin nothing.")
+    again: int = Field(default=0, description="Files whose event did nothing when it came: it is decided again.")
 
 
 async def older_files(
@@ -112,28 +114,42 @@ def event_of(file: File, hub: Hub) -> dict[str, Any]:
     }
 
 
-async def _unknown(hub: Hub, events: list[Event]) -> list[Event]:
-    """Give the events that the duplicate check would let through."""
-    fresh: list[Event] = []
+async def _apart(hub: Hub, events: list[Event], mark: str) -> tuple[list[Event], list[Event], list[Event]]:
+    """Part events into those that never came, those that did nothing when they came, and those that were taken."""
+    apart: tuple[list[Event], list[Event], list[Event]] = ([], [], [])
     for start in range(0, len(events), _AT_ONCE):
         some = events[start : start + _AT_ONCE]
-        known = await asyncio.gather(*(hub.journal.has(claim(event)) for event in some))
-        fresh += [event for event, is_known in zip(some, known, strict=True) if not is_known]
-    return fresh
+        for event, kind in zip(some, await asyncio.gather(*(_kind(hub, event, mark) for event in some)), strict=True):
+            apart[kind].append(event)
+    return apart
+
+
+async def _kind(hub: Hub, event: Event, mark: str) -> int:
+    """Tell by its number to which of the three an event belongs; a backfill brings each in once."""
+    name = claim(event)
+    if not await hub.journal.has(name):
+        return 0
+    found = await hub.journal.get(name)
+    outcomes = found[0].outcomes if found else ()
+    idle = bool(outcomes) and all(outcome.what == "ignored" for outcome in outcomes)
+    return 1 if idle and not await hub.journal.has(marked(name, mark)) else 2
 
 
 async def backfill(
     hub: Hub, automation: Automation, events: list[Event], who: str, now: datetime, *, do: bool
 ) -> Backfill:
     """Say what bringing the files in would begin and, where asked, bring them in."""
-    fresh = await _unknown(hub, events)
-    said = await simulate_at_once(hub.settings, hub.rulebook.catalogue, fresh, now, _AFTER)
-    new, known = 0, len(events) - len(fresh)
+    mark = f"backfill:{automation.name}"
+    fresh, idle, taken = await _apart(hub, events, mark)
+    fitting = sorted([*fresh, *idle], key=lambda event: event.time)
+    said = await simulate_at_once(hub.settings, hub.rulebook.catalogue, fitting, now, _AFTER)
+    new, known = 0, len(taken)
     if do:
         known = 0
-        for start in range(0, len(events), _BATCH):
-            accepted = await hub.intake.take(events[start : start + _BATCH], now, f"backfill:{who}")
-            new, known = new + accepted.new, known + accepted.known
+        for some, under in (([*fresh, *taken], ""), (idle, mark)):
+            for start in range(0, len(some), _BATCH):
+                accepted = await hub.intake.take(some[start : start + _BATCH], now, f"backfill:{who}", mark=under)
+                new, known = new + accepted.new, known + accepted.known
     return Backfill(
         automation=automation.name,
         files=len(events),
@@ -146,4 +162,5 @@ async def backfill(
         done=do,
         new=new,
         known=known,
+        again=len(idle),
     )

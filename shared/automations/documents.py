@@ -69,6 +69,19 @@ def _says(row: str) -> bool:
     return bool(bare) and bare[0] not in "#%" and bare != "..."
 
 
+_HINTS: Final = (
+    ("expected '<document start>'", "this line is indented less than the first one"),
+    ("expected <block end>", "this line is indented otherwise than those that it stands among"),
+    ("expected ',' or", "a bracket is not closed"),
+    ("mapping values are not allowed", "it is indented too far, or text with a colon in it needs quotes"),
+)
+
+
+def _plain(reason: str) -> str:
+    """Add to what the library says what it means to somebody who writes a rule."""
+    return next((f"{reason}: {hint}" for said, hint in _HINTS if said in reason), reason)
+
+
 def _document(number: int, line: int, part: str) -> Document:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -86,5 +99,5 @@ def _document(number: int, line: int, part: str) -> Document:
         reason = (marked.problem if marked else None) or f"{type(error).__name__}: {error}".partition("\n")[0]
         mark = marked.problem_mark if marked else None
         row, column = (mark.line + 1, mark.column + 1) if mark else (first, 1)
-        return Document(number, first, problem=(row, column, f"this is no YAML: {reason[:_LONGEST_REASON]}"))
+        return Document(number, first, problem=(row, column, f"this is no YAML: {_plain(reason[:_LONGEST_REASON])}"))
     return Document(number, first, value)

@@ -54,7 +54,8 @@ class Acts:
 
 def _add(activity: Activity, act: Act) -> None:
     if activity.finished:
-        raise NotPossibleError(f"activity {activity.id} is {activity.status}: nothing can be asked of it but a retry")
+        retry = "" if activity.status not in _RETRIED else " but a retry"
+        raise NotPossibleError(f"activity {activity.id} is {activity.status}: nothing more can be asked of it{retry}")
     wanted = _WANTED.get(act.kind)
     if wanted and activity.status != wanted:
         raise NotPossibleError(
@@ -64,13 +65,16 @@ def _add(activity: Activity, act: Act) -> None:
     activity.updated = act.at
 
 
+_RETRIED: Final = frozenset({"failed", "refused", "cancelled"})
 _WANTED: Final = {"release": "held", "approve": "waiting-approval", "reject": "waiting-approval"}
 
 
 def _retry(activity: Activity, act: Act) -> None:
     """Begin a new attempt: what is frozen stays, everything from the step that failed on is done again."""
-    if activity.status not in {"failed", "refused", "cancelled"}:
-        raise NotPossibleError(f"activity {activity.id} is {activity.status}: only one that failed can be retried")
+    if activity.status not in _RETRIED:
+        raise NotPossibleError(
+            f"activity {activity.id} is {activity.status}: only a failed, refused or cancelled one can be retried"
+        )
     activity.attempt += 1
     activity.acts.append(_stamped(activity, act))
     over = True

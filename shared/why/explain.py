@@ -21,7 +21,14 @@ from shared.rulebook import variables
 from shared.why.answer import ActivitySaid, Became, BlobSaid, CollectionSaid, Condition, EventSaid, TriggerSaid, Why
 from shared.why.conditions import guard, triggers_said
 from shared.why.places import ActivityPlace, Blob, Claim, CollectionPlace, Model, Place, place
-from shared.why.words import sentences_of_activity, sentences_of_collection, sentences_of_event, sentences_of_nothing
+from shared.why.words import (
+    did_nothing,
+    sentences_of_activity,
+    sentences_of_collection,
+    sentences_of_event,
+    sentences_of_invalid,
+    sentences_of_nothing,
+)
 
 MOST_EVENTS: Final = 20
 _ACTIVITY: Final = re.compile(r"[0-9]{8}t[0-9]{6}-[0-9a-f]{10}")
@@ -39,6 +46,16 @@ class Explainer:
 
     async def why(self, asked: str) -> Why:
         """Explain; raises UnknownPlaceError for what cannot be read, NotFoundError for an id that is not known."""
+        said = await self._why(asked)
+        if said.about in {"activity", "collection"} or not all(did_nothing(event) for event in said.events):
+            return said
+        invalid = {
+            name: [str(problem) for problem in problems]
+            for name, problems in self._hub.rulebook.catalogue.invalid.items()
+        }
+        return said.model_copy(update={"said": [*said.said, *sentences_of_invalid(invalid)]})
+
+    async def _why(self, asked: str) -> Why:
         found = place(asked, self._hub.settings)
         pauses = await self._hub.switches.all()
         if isinstance(found, Claim):

@@ -1,9 +1,13 @@
 """Says an explanation in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from shared.why.answer import ActivitySaid, BlobSaid, CollectionSaid, EventSaid, TriggerSaid
+
+_MOST_INVALID: Final = 5
+_NOTHING: Final = frozenset({"ignored", "quarantined", "folded"})
 
 
 def sentences_of_event(event: EventSaid) -> list[str]:
@@ -21,9 +25,23 @@ def sentences_of_event(event: EventSaid) -> list[str]:
         if became.activity:
             line += f", which became activity {_activity(became.activity)}"
         lines.append(line)
-    if all(became.what in {"ignored", "quarantined", "folded"} for became in event.became):
+    if did_nothing(event):
         lines += sentences_of_triggers(event.triggers)
+        names = {trigger.automation for trigger in event.triggers if trigger.fires and trigger.kind == "blob-created"}
+        lines += [f"`hub backfill {name}` has it decided again" for name in sorted(names)]
     return lines
+
+
+def sentences_of_invalid(invalid: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which automations could not be asked, because they are invalid, each with its first problem."""
+    lines = [f"{name} is invalid, and takes nothing: {problems[0]}" for name, problems in sorted(invalid.items())]
+    more = [f"{len(lines) - _MOST_INVALID} more are invalid: hub automations"] if len(lines) > _MOST_INVALID else []
+    return lines[:_MOST_INVALID] + more
+
+
+def did_nothing(event: EventSaid) -> bool:
+    """Tell whether an event that is decided led to nothing."""
+    return event.decided and all(became.what in _NOTHING for became in event.became)
 
 
 def sentences_of_triggers(triggers: Sequence[TriggerSaid], fires: str = "fires") -> list[str]:

@@ -149,6 +149,50 @@ async def test_files_that_came_before_are_told_and_begin_nothing(desk: Any) -> N
     assert sum(one["files"] for one in told["activities"]) + sum(one["files"] for one in told["open"]) == 1
 
 
+async def test_files_that_no_rule_wanted_are_brought_in_once_by_one_that_does(desk: Any) -> None:
+    change(desk, "container: landing", "container: elsewhere")
+    await train(desk)
+    assert await desk.activities() == []
+    why = (await desk.ask("why", query={"subject": "landing/flights/2013-01/0.csv"})).json
+    assert not any("hub backfill" in line for line in why["said"])
+    change(desk, "container: elsewhere", "container: landing")
+    why = (await desk.ask("why", query={"subject": "landing/flights/2013-01/0.csv"})).json
+    assert why["said"][-1] == "`hub backfill delay-train` has it decided again"
+
+    async def files(account: str, container: str, prefix: str) -> Any:
+        if account != "landing":
+            raise PermanentError(f"{account} has no container {container!r}")
+        for name, etag in (("0.csv", "0x0"), ("1.csv", "0x1"), ("2.csv", "0x2"), ("_SUCCESS", "0xFF")):
+            path = f"flights/2013-01/{name}"
+            yield File(account="landing", container="landing", path=path, etag=etag, size=1, time=desk.now)
+
+    desk.data.files = files
+    told = (await desk.ask("backfill", {"automation": "delay-train"})).json
+    assert (told["files"], told["again"], told["known"], told["done"]) == (4, 4, 0, False)
+    assert [one["files"] for one in told["activities"]] == [3]
+    sent = (await desk.ask("backfill", {"automation": "delay-train", "send": True})).json
+    assert (sent["new"], sent["known"]) == (4, 0)
+    await desk.run(20)
+    (activity,) = await desk.activities()
+    assert activity.files.count == 3
+    once = (await desk.ask("backfill", {"automation": "delay-train", "send": True})).json
+    assert (once["new"], once["again"], once["known"]) == (0, 0, 4)
+    await desk.run(20)
+    assert len(await desk.activities()) == 1
+
+
+async def test_a_file_that_did_nothing_names_the_rules_that_could_not_be_asked(desk: Any) -> None:
+    (desk.root / "automations" / "broken.yml").write_text("name: broken\nwhen: site == 1\n")
+    change(desk, "container: landing", "container: elsewhere")
+    await train(desk)
+    for subject in ("landing/flights/2013-01/0.csv", "landing/flights/never.csv"):
+        why = (await desk.ask("why", query={"subject": subject})).json
+        assert any(
+            line.startswith("automations/broken.yml is invalid, and takes nothing: automations/broken.yml:")
+            for line in why["said"]
+        ), why["said"]
+
+
 async def test_what_is_still_unreadable_stays_one_dead_letter(desk: Any) -> None:
     strange = {**desk.blob_event("flights/2013-01/a.csv", "0x1"), "topic": "/storageAccounts/elsewhere"}
     await desk.ask("events_post", [{"nonsense": 1}, strange])

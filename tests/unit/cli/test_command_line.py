@@ -104,8 +104,31 @@ def test_events_are_sent_and_sent_again(terminal: Any, tmp_path: Path) -> None:
     event = terminal.json("events", "--outcome", "collected")["items"][0]["id"]
     assert "it folds" in terminal.run("replay", event)[1]
     assert terminal.run("replay", "--span")[0] == 2
+    code, _, err = terminal.run("replay", "nonsense")
+    assert (code, err) == (
+        2,
+        "hub: 'nonsense' is no id: hub events lists those of events, hub dead-letters the others\n",
+    )
     found = terminal.json("replay", "--span", "--since", "2013-01-01T00:00:00Z", "--outcome", "ignored", "--again")
     assert (found["events"], found["known"], found["done"]) == (1, 0, False)
+
+
+def test_times_are_spans_or_moments_everywhere(terminal: Any) -> None:
+    for verb in (("activities",), ("backfill", "delay-train"), ("replay", "--refused-by", "delay-train")):
+        code, _, err = terminal.run(*verb, "--since", "yesterday")
+        assert (code, err) == (2, "hub: 'yesterday' is no time: 2013-02-01T00:00:00Z, or 30d for 30 days ago\n")
+    assert terminal.run("activities", "--since", "30d")[0] == 0
+    assert terminal.run("backfill", "delay-train", "--since", "12h", "--until", "1h")[0] == 0
+
+
+def test_what_is_over_is_not_told_to_be_tried_again(terminal: Any) -> None:
+    identifier = terminal.json("run", "delay-train")["id"]
+    assert terminal.run("retry", identifier)[2].endswith("only a failed, refused or cancelled one can be retried\n")
+    terminal.run("cancel", identifier)
+    terminal.wait(terminal.desk.run(5))
+    assert terminal.run("approve", identifier)[2].endswith(
+        "is cancelled: nothing more can be asked of it but a retry\n"
+    )
 
 
 def test_rules_are_compared_over_history(terminal: Any) -> None:

@@ -189,5 +189,5 @@ async def test_a_retry_is_a_new_attempt_on_the_same_inputs(world: Any) -> None:
     assert (again.status, again.attempt) == ("succeeded", 2)
     assert again.step("dataset").detail["version"] == frozen
     assert [request.name.rpartition("-")[2] for request in world.azureml.requests] == ["1", "1", "2"]
-    with pytest.raises(NotPossibleError, match="only one that failed"):
+    with pytest.raises(NotPossibleError, match="only a failed, refused or cancelled one"):
         await world.hub.acts.ask(failed.id, Act(kind="retry", who="ann", at=world.now))
