@@ -66,6 +66,10 @@ class Cloud:
             return ""
         return ", ".join(str(one.get("kind") or one.get("fault")) for part in found.values() for one in part or ())
 
+    def restart(self, part: str) -> str:
+        """End a part in order and start it again."""
+        return self._ask("POST", 9, f"/parts/{part}/restart") or "it is back"
+
     def kill(self, part: str) -> str:
         """Kill a part; the supervisor starts it again."""
         return self._ask("POST", 9, f"/parts/{part}/kill")
@@ -95,6 +99,7 @@ KEYS: Final[Mapping[str, tuple[str, Callable[[Cloud], str]]]] = {
     "w": ("Azure ML is slow", _sets(fault="delay", seconds=2, times=-1)),
     "p": ("the next operation fails", _sets(fault="operation", error="on demand", seconds=2)),
     "j": ("the next job fails", _sets(fault="job", error="on demand", seconds=2)),
+    "h": ("the host reads changed rules", lambda cloud: cloud.restart("host")),
     "k": ("kill the host", lambda cloud: cloud.kill("host")),
     "e": ("kill Event Grid", lambda cloud: cloud.kill("eventgrid")),
     "u": ("kill Azure ML", lambda cloud: cloud.kill("azureml")),

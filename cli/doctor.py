@@ -1,16 +1,15 @@
 """hub doctor: looks at a laptop or a deployment from outside and inside, and names what mends each thing."""
 
 import argparse
-import json
 import sys
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from cli.client import REPOSITORY, Client, HubError, find, local_dir
+from cli.laptop import control, parts, read_anew, unread
 from cli.subscriptions import Finding, findings
 from cli.verbs import DONE, REFUSED, Job, Verb
 
@@ -88,6 +87,8 @@ def _hub(job: Job) -> Iterator[Finding]:
         return
     yield ("hub", "ok", f"{status['hub']} answers at {target.url}", "")
     yield _clock(status["time"], before, after)
+    if changed := unread(target, hub.get("automations")["items"]):
+        yield ("rules of the hub", "wrong", f"changed since it began: {', '.join(changed)}", read_anew(target.url))
     try:
         for check in hub.get("checkup")["checks"]:
             yield (check["what"], check["state"], check["said"], check["mend"])
@@ -110,20 +111,16 @@ def _clock(text: str, before: datetime, after: datetime) -> Finding:
 
 def _parts(url: str) -> Iterator[Finding]:
     """Ask the laptop's supervisor for its parts."""
-    port = (urlsplit(url).port or 7071) + 9
-    address = f"http://127.0.0.1:{port}/parts"
+    address = f"{control(url)}/parts"
     try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(address, timeout=5) as answer:
-            parts: Any = json.loads(answer.read())
-    except (OSError, ValueError) as error:
+        items = parts(url)["items"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         yield ("laptop cloud", "wrong", f"its supervisor does not answer at {address}: {error}", "make up DETACH=1")
         return
-    for part in parts if isinstance(parts, list) else parts.get("parts", parts.get("items", [])):
-        name, starts = str(part.get("name")), int(part.get("starts", part.get("started", 1)) or 1)
-        running = bool(part.get("process") or part.get("pid"))
+    for part in items:
+        name, starts, running = str(part["name"]), int(part["starts"]), bool(part["running"])
         log = Path(local_dir()) / "logs" / f"{name}.log"
-        if not running or part.get("held"):
+        if not running or part["held"]:
             yield (f"part {name}", "wrong", "it does not run", f"curl -X POST {address}/{name}/start; tail {log}")
         elif starts > 3:
             yield (

@@ -4,6 +4,7 @@ import argparse
 from typing import Any, Final
 
 from cli.console import place, size, span, when
+from cli.laptop import unread_said
 from cli.verbs import DONE, REFUSED, Job, Verb, moment, nothing
 
 STATUSES: Final = (
@@ -81,6 +82,8 @@ def automations(job: Job) -> int:
         for item in page["items"]
     ]
     job.screen.table(("automation", "valid", "action", "", "description"), rows, "there is no automation yet")
+    if changed := unread_said(job.hub.target, page["items"]):
+        job.screen.say(changed, "yellow")
     return DONE
 
 

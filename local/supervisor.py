@@ -5,10 +5,11 @@ Its control port answers on loopback only:
 | request | does |
 |---|---|
 | `GET /healthz` | 200 once every part has answered, 503 before; the supervisor's process in the body |
-| `GET /parts` | each part with its process, how often it was started, and whether it is held |
+| `GET /parts` | each part with its process, how often it was started, and whether it is held; the hub's folder |
 | `POST /parts/{name}/kill` | SIGKILL; the supervisor starts it again |
 | `POST /parts/{name}/stop` | SIGTERM, and it stays down until it is started |
 | `POST /parts/{name}/start` | starts it again |
+| `POST /parts/{name}/restart` | SIGTERM, then starts it again: the host reads its rules anew |
 | `/faults` | faults on demand, see `local/faults.py` |
 """
 
@@ -29,7 +30,7 @@ from aiohttp import web
 from azure.core.exceptions import AzureError
 
 from local import environment
-from local.config import Cloud
+from local.config import REPOSITORY, Cloud
 from local.faults import Faults
 from local.parts import Part
 from local.ports import check_free
@@ -72,6 +73,7 @@ class Supervisor:
         self._ready = False
         self._lock: IO[str] | None = None
         self._stopping = asyncio.Event()
+        self._root = str(Path(os.environ.get("HUB_ROOT") or REPOSITORY).resolve())
 
     async def run(self) -> None:
         """Run until SIGINT or SIGTERM; raises CloudError or PortInUseError where it cannot."""
@@ -202,7 +204,7 @@ class Supervisor:
         application = web.Application()
         application.router.add_get("/healthz", self._health)
         application.router.add_get("/parts", self._list)
-        application.router.add_post("/parts/{name}/{act:kill|stop|start}", self._act)
+        application.router.add_post("/parts/{name}/{act:kill|stop|start|restart}", self._act)
         Faults(self._cloud).add_routes(application)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
@@ -226,7 +228,8 @@ class Supervisor:
                         "log": str(running.log),
                     }
                     for running in self._running.values()
-                ]
+                ],
+                "root": self._root,
             }
         )
 
@@ -237,17 +240,21 @@ class Supervisor:
                 {"error": f"there is no such part; there are {', '.join(self._running)}"}, status=404
             )
         act = request.match_info["act"]
-        if act == "start":
-            running.held = False
-            if not _alive(running):
-                self._spawn(running)
-                await self._answers(running)
-        elif running.process is not None and _alive(running):
-            running.held = act == "stop"
+        if act != "start" and running.process is not None and _alive(running):
+            running.held = act != "kill"
             if act == "kill":
                 os.killpg(running.process.pid, signal.SIGKILL)
             else:
                 await asyncio.to_thread(stop, running.process, patience=_PATIENCE)
+        if act in {"start", "restart"}:
+            if not _alive(running):
+                running.starts = 0  # what people start anew does not die again and again
+                self._spawn(running)
+            running.held = False
+            try:
+                await self._answers(running)
+            except CloudError as error:
+                return web.json_response({"error": str(error)}, status=503)
         return web.Response(status=204)
 
 

@@ -99,7 +99,7 @@ class LaptopCloud:
         return {str(part["name"]): part for part in answer.json()["items"]}
 
     def act(self, part: str, act: str) -> None:
-        """Have the supervisor kill, stop or start a part; a killed one is started again at once."""
+        """Have the supervisor kill, stop, start or restart a part; a killed one is started again at once."""
         requests.post(f"{self._control}/parts/{part}/{act}", timeout=_ACT_SECONDS).raise_for_status()
 
     def fault(self, fault: Mapping[str, Any]) -> None:

@@ -131,6 +131,10 @@ def test_the_keys_of_hub_dev_make_go_wrong_what_they_say(healed: LaptopCloud) ->
     KEYS["e"][1](screen)
     wait_until("Event Grid is back", lambda: healed.parts()["eventgrid"]["starts"] > starts, 30)
     wait_until("Event Grid answers", lambda: healed.faults()["eventgrid"] is not None, 30)
+    killed = healed.parts()["eventgrid"]["pid"]
+    assert screen.restart("eventgrid") == "it is back"
+    restarted = healed.parts()["eventgrid"]
+    assert (restarted["pid"] != killed, restarted["starts"], restarted["held"]) == (True, 1, False)
     assert KEYS["z"][1](screen) == "away"
     assert not healed.parts()["azurite"]["running"]
     assert KEYS["z"][1](screen) == "back"

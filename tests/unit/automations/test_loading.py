@@ -128,12 +128,7 @@ def test_a_file_that_the_job_needs_changes_the_content(root: Path) -> None:
         ("name: x\n\tdo: 1\n", ["2:1: this is no YAML: found character '\\t' that cannot start any token"]),
         ("name: [x\n", ["2:1: this is no YAML: "]),
         ("name: x\n  do: 1\n", ["2:5: this is no YAML: mapping values are not allowed here: it is indented too far"]),
-        (
-            "  name: x\n on: []\n",
-            [
-                "2:2: this is no YAML: expected '<document start>', but found ('<block mapping start>',): this line is in"
-            ],
-        ),
+        ("  name: x\n on: []\n", ["2:2: this is no YAML: expected '<document start>', but found ("]),
         ("just text\n", ["1:1: an automation is a mapping that begins with `name:`"]),
         ("\n\n- name: x\n", ["3:1: an automation is a mapping that begins with `name:`"]),
         (b"name: \xff\n", ["1:1: the file is not UTF-8: byte 6 is 0xff"]),

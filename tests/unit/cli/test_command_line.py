@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli import laptop
 from cli.client import HubError, find
 from cli.subscriptions import findings
 from shared.ledger.protocol import Row, Table, Upsert
@@ -216,6 +217,20 @@ def test_the_doctor_names_what_is_wrong_and_what_mends_it(terminal: Any) -> None
     assert states["workspace"] == "ok"
     assert states["dead letters"] == "wrong"
     assert states["clock"] == "wrong"
+
+
+def test_rules_that_changed_since_a_laptop_s_hub_began_are_named(
+    terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = terminal.desk.root
+    monkeypatch.setattr(laptop, "parts", lambda _: {"items": [], "root": str(root)})
+    assert "changed since" not in terminal.run("automations")[1]
+    (root / "automations" / "new.yml").write_text("name: new\ndo: {notify: {to: [ops]}}\n")
+    (root / "automations" / "typo.yml").write_text("name: typo\n")
+    out = terminal.run("automations")[1]
+    assert "changed since the hub began: automations/typo.yml, new; have it read them: curl -X POST http://" in out
+    said = {one["what"]: one["said"] for one in json.loads(terminal.run("doctor", "--json")[1])["checks"]}
+    assert said["rules of the hub"] == "changed since it began: automations/typo.yml, new"
 
 
 def test_the_doctor_reads_the_subscriptions(tmp_path: Path) -> None:
