@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from local.azureml import tables
 from local.azureml.assets import Assets
 from local.azureml.commands import filled, placeholders
 from local.azureml.env import client_environment
@@ -14,6 +15,7 @@ from local.azureml.history import LOG
 from local.azureml.inputs import MODELS, Resolver
 from local.azureml.runs import Runs
 from local.azureml.storage import Storage
+from local.azureml.tables import Tables
 from local.azureml.uris import asset_ref, environment_ref, place_of
 from local.azureml.wire import ArmError, Json, invalid, not_found
 from local.azureml.workspace import Workspace
@@ -49,6 +51,7 @@ class Node:
     ) -> None:
         self._cloud, self._runs, self._assets, self._storage = cloud, runs, assets, storage
         self._resolver, self._environments, self._workspace = resolver, environments, workspace
+        self._tables = Tables(storage, resolver)
 
     def check(self, properties: Json) -> None:
         """Raise ArmError where the job cannot run here: command, code, environment, inputs."""
@@ -66,6 +69,7 @@ class Node:
             self._code(properties["codeId"])
         for name, given in inputs.items():
             if given["jobInputType"] != "literal":
+                tables.check(name, given)
                 try:
                     self._resolver.place(given["uri"], given["jobInputType"])
                 except ArmError as error:
@@ -121,6 +125,9 @@ class Node:
             return self._resolver.uri(given["uri"], kind)
         place = self._resolver.place(given["uri"], kind)
         target = root / "inputs" / name
+        if tables.evaluated(given):
+            await self._tables.evaluate(place, target)
+            return str(target)
         if await self._storage.is_blob(place):
             file = target / place.path.rpartition("/")[2]
             await self._storage.download_file(place, file)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -144,6 +144,18 @@ class Storage:
             for name in names:
                 tasks.create_task(fetch(name))
         return len(names)
+
+    async def download_files(self, places: Mapping[str, Place], target: Path) -> None:
+        """Write blobs to files below `target`, by their names there; raises StorageError where one is missing."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def fetch(name: str, place: Place) -> None:
+            async with gate:
+                await self.download_file(place, _inside(target, name))
+
+        async with _group() as tasks:
+            for name, place in places.items():
+                tasks.create_task(fetch(name, place))
 
     async def upload_file(self, source: Path, place: Place) -> None:
         """Write a file to a blob, over what is there."""
