@@ -14,7 +14,7 @@ from shared.engine.outcomes import PermanentError
 from shared.events.identity import claim
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse_one
-from shared.intake.accept import marked
+from shared.intake.read import marked
 from shared.ledger.records import File
 from shared.simulate.answer import ActivityTold, CollectionTold
 from shared.simulate.run import simulate_at_once

@@ -11,7 +11,7 @@ from shared.bootstrap import Hub
 from shared.events.identity import claim
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse, parse_one
-from shared.intake.accept import marked
+from shared.intake.read import marked
 from shared.ledger.deadletters import DeadLetter
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity, FileList, Taken, decode

@@ -64,120 +64,59 @@ class PathPattern:
         """Give what is captured where the path matches, else None. Every wildcard takes as little as it can."""
         if not path.startswith(self.literal_prefix) or not path.endswith(self.literal_suffix):
             return None
-        return _match_blocks(self._blocks, path.split("/"))
+        found = self._regex.fullmatch(path)
+        return found.groupdict() if found else None
 
     @cached_property
-    def _blocks(self) -> tuple[tuple["_Name", ...], ...]:
-        """The names of the pattern, parted at each `**`."""
-        blocks: list[list[_Name]] = [[]]
-        for segment in self.text.split("/"):
-            if segment == "**":
-                blocks.append([])
-            else:
-                blocks[-1].append(_Name.parse(segment))
-        return tuple(tuple(block) for block in blocks)
+    def _regex(self) -> re.Pattern[str]:
+        """The pattern as a regular expression that never tries anything twice.
+
+        The names before the first `**` begin the path, those after the last one end it. What stands between two takes
+        the first place where it fits, for good (an atomic group): what it leaves over, the `**` after it takes.
+        """
+        first, *rest = ("/".join(map(_name, block)) for block in _blocks(self.text))
+        if not rest:
+            return re.compile(first)
+        *between, last = rest
+        folders = "(?:[^/]*/)*"
+        middle = "".join(f"(?>{folders}?{block}/)" for block in between if block)
+        end = folders + last if last else "(?s:.*)"  # a closing `**` stands for at least one name: `a/**` is inside `a`
+        return re.compile((f"{first}/" if first else "") + middle + end)
 
     def fill(self, captures: dict[str, str]) -> str:
         """Give the pattern with captures put in; raises KeyError for one that is missing."""
         return re.sub(r"\{(\w+)\}", lambda match: captures[match[1]], self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """A name of a pattern: a text that it begins with, then wildcards, each with the text that follows it.
-
-    In these texts `?` stands for any one character. A wildcard is the name that it captures, or "" for a star.
-    """
-
-    head: str
-    wildcards: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def parse(cls, segment: str) -> "_Name":
-        head, wildcards = "", list[tuple[str, str]]()
-        for match in _TOKEN.finditer(segment):
-            if match[1] or match[2]:
-                wildcards.append((match[1] or "", ""))
-            elif wildcards:
-                wildcards[-1] = (wildcards[-1][0], wildcards[-1][1] + match[0])
-            else:
-                head += match[0]
-        return cls(head, tuple(wildcards))
-
-    def match(self, name: str) -> dict[str, str] | None:
-        """Give what is captured, or None. The first place that fits a text is enough: what it leaves over, the next
-        wildcard takes; so nothing is ever tried twice.
-        """
-        if not self.wildcards:
-            return {} if len(name) == len(self.head) and _stands(self.head, name, 0) else None
-        if not _stands(self.head, name, 0):
-            return None
-        captured: dict[str, str] = {}
-        at = len(self.head)
-        for index, (variable, text) in enumerate(self.wildcards):
-            first = at + bool(variable)
-            last = index == len(self.wildcards) - 1
-            end = _last(text, name, first) if last else _first(text, name, first)
-            if end < 0:
-                return None
-            if variable:
-                captured[variable] = name[at:end]
-            at = end + len(text)
-        return captured
-
-
-def _stands(text: str, name: str, at: int) -> bool:
-    """Tell whether `text`, in which `?` is any character, stands at a place of `name`."""
-    if "?" not in text:
-        return name.startswith(text, at)
-    part = name[at : at + len(text)]
-    return len(part) == len(text) and all(wanted in ("?", given) for wanted, given in zip(text, part, strict=True))
-
-
-def _first(text: str, name: str, start: int) -> int:
-    if "?" not in text:
-        return name.find(text, start)
-    return next((at for at in range(start, len(name) - len(text) + 1) if _stands(text, name, at)), -1)
-
-
-def _last(text: str, name: str, start: int) -> int:
-    at = len(name) - len(text)
-    return at if at >= start and _stands(text, name, at) else -1
-
-
-def _match_blocks(blocks: tuple[tuple[_Name, ...], ...], names: list[str]) -> dict[str, str] | None:
-    """Match a path by its names: the first block begins it, the last one ends it, each other one stands at the first
-    place where it fits; what is left over, the `**` before the next block takes.
-    """
-    first, *rest = blocks
-    captured = _match_block(first, names, 0)
-    if captured is None or (not rest and len(names) != len(first)):
-        return None
-    at = len(first)
-    for index, block in enumerate(rest):
-        if index == len(rest) - 1:
-            # a closing `**` stands for at least one name: `a/**` is what lies in the folder `a`
-            place = len(names) - len(block)
-            places = range(place, place + 1) if place >= at + (not block) else range(0)
+def _blocks(text: str) -> list[list[str]]:
+    """Give the names of a pattern, parted at each `**`."""
+    blocks: list[list[str]] = [[]]
+    for name in text.split("/"):
+        if name == "**":
+            blocks.append([])
         else:
-            places = range(at, len(names) - len(block) + 1)
-        for place in places:
-            if (found := _match_block(block, names, place)) is not None:
-                captured |= found
-                at = place + len(block)
-                break
+            blocks[-1].append(name)
+    return blocks
+
+
+def _name(text: str) -> str:
+    """Give a name of a pattern as a regular expression.
+
+    The text after a wildcard is found at the first place that fits, for good: what it leaves over, the next wildcard
+    takes. The last one ends the name.
+    """
+    head, wildcards = "", list[tuple[str, str]]()
+    for match in _TOKEN.finditer(text):
+        if match[1] or match[2]:
+            wildcards.append((f"(?P<{match[1]}>[^/]+" if match[1] else "(?:[^/]*", ""))
+        elif wildcards:
+            wildcards[-1] = (wildcards[-1][0], wildcards[-1][1] + _literal(match[0]))
         else:
-            return None
-    return captured
+            head += _literal(match[0])
+    inner = [f"(?>{wildcard}?){after})" for wildcard, after in wildcards[:-1]]
+    last = [f"{wildcard}){after}(?![^/])" for wildcard, after in wildcards[-1:]]
+    return "".join([head, *inner, *last])
 
 
-def _match_block(block: tuple[_Name, ...], names: list[str], at: int) -> dict[str, str] | None:
-    if at + len(block) > len(names):
-        return None
-    captured: dict[str, str] = {}
-    for offset, part in enumerate(block):
-        found = part.match(names[at + offset])
-        if found is None:
-            return None
-        captured |= found
-    return captured
+def _literal(text: str) -> str:
+    return "[^/]" if text == "?" else re.escape(text)

@@ -13,8 +13,9 @@ from shared.automations.loading import Catalogue
 from shared.backtest.answer import Backtest
 from shared.backtest.compare import compare, side_of_ledger, side_of_world
 from shared.bootstrap import Hub
-from shared.events.model import Broken, Event
+from shared.events.model import Broken
 from shared.events.parsing import parse_one
+from shared.intake.read import Read
 from shared.ledger.journal import Stored
 from shared.ledger.records import Activity, Step, Taken
 from shared.simulate.run import USUAL
@@ -120,7 +121,7 @@ async def _replay(
 ) -> int:
     """Take history in, a few seconds at once where nothing is due in between; give how many events that were."""
     together = min(world.resolution for world in worlds)
-    waiting: list[Event | Broken] = []
+    waiting: list[Read | Broken] = []
     began: datetime | None = None
     count = 0
     collecting = gc.isenabled()
@@ -139,7 +140,8 @@ async def _replay(
             for taken in await read(stored):
                 if taken.outcomes and taken.outcomes[0].what in {"folded", "quarantined", "probe"}:
                     continue
-                waiting.append(parse_one(taken.event, stored.received))
+                event = parse_one(taken.event, stored.received)
+                waiting.append(event if isinstance(event, Broken) else Read.of(event))
                 count += 1
         if waiting:
             await _deliver(worlds, waiting, parts[-1].received)
@@ -154,6 +156,6 @@ def _due(worlds: tuple[World, ...], by: datetime) -> bool:
     return any((due := world.next_due()) is not None and due <= by for world in worlds)
 
 
-async def _deliver(worlds: tuple[World, ...], events: Sequence[Event | Broken], at: datetime) -> None:
+async def _deliver(worlds: tuple[World, ...], events: Sequence[Read | Broken], at: datetime) -> None:
     for world in worlds:
         await world.deliver(events, at, "backtest")

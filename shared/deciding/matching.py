@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from shared.automations.language_triggers import Part, rule_of
 from shared.automations.models import Automation, BlobCreated, Trigger
@@ -22,8 +24,7 @@ OWN: Final = "AutomationHub."
 """Begins the types of the events that hubs publish of their own activities."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """An automation's trigger that an event meets.
 
     `role`: the event is a file of a blob-created trigger or its marker, starts an activity by itself, is a part of an
@@ -33,12 +34,11 @@ class Match:
     automation: str
     trigger: int
     role: Role
-    captures: Mapping[str, str] = field(default_factory=dict)
+    captures: Mapping[str, str] = {}
     kinds: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The matches of an event and, where there is none, why."""
 
     matches: tuple[Match, ...] = ()

@@ -1,13 +1,13 @@
 """What an event says, once read: typed facts, and the claim that identifies its content."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class BlobCreated:
+
+class BlobCreated(msgspec.Struct, frozen=True):
     """A blob has a new content. `size` in bytes; `sequencer` orders writes of this one blob, as padded hex text."""
 
     account: str
@@ -20,8 +20,7 @@ class BlobCreated:
     content_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobIncomplete:
+class BlobIncomplete(msgspec.Struct, frozen=True):
     """A blob was created but its content follows (CreateFile, SftpCreate): another event tells of that."""
 
     account: str
@@ -30,8 +29,7 @@ class BlobIncomplete:
     api: str
 
 
-@dataclass(frozen=True, slots=True)
-class BlobDeleted:
+class BlobDeleted(msgspec.Struct, frozen=True):
     """A blob is gone."""
 
     account: str
@@ -40,19 +38,17 @@ class BlobDeleted:
     sequencer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRegistered:
+class ModelRegistered(msgspec.Struct, frozen=True):
     """A model version exists. Versions are text, never compared."""
 
     workspace: str
     name: str
     version: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    properties: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
+    properties: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelDeployed:
+class ModelDeployed(msgspec.Struct, frozen=True):
     """A service was deployed."""
 
     workspace: str
@@ -60,30 +56,27 @@ class ModelDeployed:
     models: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunCompleted:
+class RunCompleted(msgspec.Struct, frozen=True):
     """A run has ended well."""
 
     workspace: str
     experiment: str
     run: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RunStatusChanged:
+class RunStatusChanged(msgspec.Struct, frozen=True):
     """A run has another status, in lower case. `breach`: the text that a model monitor left, "" for none."""
 
     workspace: str
     experiment: str
     run: str
     status: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     breach: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetDriftDetected:
+class DatasetDriftDetected(msgspec.Struct, frozen=True):
     """A monitor of the first generation reports drift."""
 
     workspace: str
@@ -92,8 +85,7 @@ class DatasetDriftDetected:
     coefficient: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(msgspec.Struct, frozen=True):
     """Any other event."""
 
 
@@ -110,8 +102,7 @@ Facts = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """An event in one form, whichever schema it came in. `raw` is what arrived."""
 
     id: str
@@ -121,12 +112,19 @@ class Event:
     time: datetime
     data: Mapping[str, Any]
     facts: Facts
-    raw: Mapping[str, Any] = field(repr=False)
+    raw: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Say what it is about; what it holds may be large."""
+        return f"Event({self.id!r}, {self.type!r}, {self.subject!r}, {self.facts!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """Something that could not be read as an event, why, and what arrived (at most 32 KB of it)."""
 
     reason: str
-    raw: Any = field(repr=False)
+    raw: Any
+
+    def __repr__(self) -> str:
+        """Say what is wrong; what arrived may be large."""
+        return f"Broken({self.reason!r})"

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,7 +20,6 @@ MAX_EVENT: Final = 1024 * 1024
 """Bytes of an event, and of a batch (https://learn.microsoft.com/azure/event-grid/quotas-limits)."""
 MAX_NESTING: Final = 64
 """Levels of an event: what nests deeper could be read here and not be written again elsewhere."""
-_FRACTION: Final = re.compile(r"(\.\d{6})\d+")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -152,7 +150,9 @@ def _time(value: Any, received: datetime) -> datetime:
     if not isinstance(value, str):
         raise BrokenError(f"the time is a {type(value).__name__}, not text")
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", value))
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is UTC:
+            return moment
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BrokenError(f"the time {value[:64]!r} is no ISO 8601 time") from None

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from shared.automations.models import Automation, Collect
 from shared.data import Data
 from shared.deciding import breaches, manifests
@@ -23,10 +25,10 @@ from shared.deciding.collecting import SETTLE
 from shared.deciding.manifests import Manifest
 from shared.deciding.matching import Decision, Match
 from shared.engine.outcomes import PermanentError
-from shared.events.identity import claim
-from shared.events.model import BlobCreated, Broken, Event, Other, RunCompleted, RunStatusChanged
+from shared.events.model import Broken, Event, Other, RunCompleted, RunStatusChanged
 from shared.events.parsing import parse, parse_one
 from shared.intake.probing import Probes
+from shared.intake.read import Read
 from shared.intake.ticking import Triggers
 from shared.ledger.activities import Activities
 from shared.ledger.collections import Collections, collection_id
@@ -34,7 +36,7 @@ from shared.ledger.deadletters import DeadLetters
 from shared.ledger.gathered import Member
 from shared.ledger.journal import Claimed, Journal, Part, UndecidedError, claim_name
 from shared.ledger.protocol import StoreError
-from shared.ledger.records import Cause, File, Head, Outcome, Taken
+from shared.ledger.records import Cause, Head, Outcome, Taken
 from shared.rulebook import Rulebook
 from shared.telemetry import places, telling
 from shared.telemetry.telling import Done
@@ -57,11 +59,17 @@ class Accepted:
     broken: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    event: Event
-    claim: str
+class _Item(msgspec.Struct, frozen=True):
+    read: Read
     decision: Decision
+
+    @property
+    def event(self) -> Event:
+        return self.read.event
+
+    @property
+    def claim(self) -> str:
+        return self.read.claim
 
 
 class Intake:
@@ -104,7 +112,16 @@ class Intake:
 
         With a `mark` they are claimed as that replay: events that were decided before are decided again, once a mark.
         """
+        read = [event if isinstance(event, Broken) else Read.of(event, mark) for event in events]
+        return await self.take_read(read, now, via, replayed=bool(mark))
+
+    async def take_read(
+        self, events: Sequence[Read | Broken], now: datetime, via: str, *, replayed: bool = False
+    ) -> Accepted:
+        """Take in events whose claims are known already."""
         items: dict[str, _Item] = {}
+        idle: list[_Item] = []
+        active: list[_Item] = []
         broken: list[Taken] = []
         done: list[Done] = []
         repeated = 0
@@ -114,11 +131,11 @@ class Intake:
                 content = json.dumps(event.raw, default=str).encode()
                 await self._letters.record("quarantine", content, now, event.reason, once=True)
                 continue
-            name = marked(claim(event), mark)
-            repeated += name in items
-            items.setdefault(name, _Item(event, name, self._rulebook.matcher.decide(event)))
-        idle = [item for item in items.values() if not self._acts(item)]
-        active = [item for item in items.values() if self._acts(item)]
+            if event.claim in items:
+                repeated += 1
+                continue
+            item = items[event.claim] = _Item(event, self._rulebook.matcher.decide(event.event))
+            (active if self._acts(item) else idle).append(item)
         settled = {item.claim: _taken(item, via, _negative(item)) for item in idle} | {one.claim: one for one in broken}
         recorded = await self._journal.claim(list(settled.values()), now, decided=True) if settled else []
         fresh = [event for one in recorded if one.part for event in one.part.events if event.claim in items]
@@ -132,7 +149,7 @@ class Intake:
         known = len(duplicates)
         accepted = Accepted(len(items) + len(broken) - known - len(left), known + repeated, len(broken))
         counts = {"new": accepted.new - len(broken), "known": accepted.known, "broken": len(broken)}
-        telling.taken("replay" if mark else via, now, done, counts)
+        telling.taken("replay" if replayed else via, now, done, counts)
         for one in (*recorded, *claimed):
             if one.error is not None:
                 raise one.error
@@ -206,10 +223,9 @@ class Intake:
         event = parse_one(taken.event, received)
         if isinstance(event, Broken):
             unread = Event("", "", "", "", received, {}, Other(), taken.event)
-            return _Item(
-                unread, taken.claim, Decision(reason=f"this version of the hub cannot read it: {event.reason}")
-            )
-        return _Item(event, taken.claim, self._rulebook.matcher.decide(event))
+            reason = f"this version of the hub cannot read it: {event.reason}"
+            return _Item(Read(unread, taken.claim), Decision(reason=reason))
+        return _Item(Read(event, taken.claim), self._rulebook.matcher.decide(event))
 
     def _group(self, item: _Item, match: Match) -> tuple[str, int, tuple[tuple[str, str], ...]]:
         trigger = self._rulebook.automation(match.automation).on[match.trigger].blob_created
@@ -248,8 +264,8 @@ class Intake:
             portion = members[start : start + _FILES_A_MEMBER]
             member = Member(
                 arrived=received,
-                files=tuple(_file(item) for item, match in portion if match.role == "file"),
-                markers=tuple(_file(item) for item, match in portion if match.role == "marker"),
+                files=tuple(item.read.file for item, match in portion if match.role == "file"),
+                markers=tuple(item.read.file for item, match in portion if match.role == "marker"),
                 manifests=await self._manifests(blob.collect, portion),
             )
             row = f"{delivery}-{start}"
@@ -259,25 +275,16 @@ class Intake:
         by_size = blob.collect.max_files or blob.collect.max_bytes
         if by_size or (blob.collect.until and blob.collect.until.manifest):
             await self._look_soon(collection)
-        return [
-            (
-                item.claim,
-                Outcome(
-                    what="marked" if match.role == "marker" else "collected",
-                    automation=name,
-                    target=collection,
-                    generation=generation,
-                ),
-            )
-            for item, match in members
-        ]
+        collected = Outcome(what="collected", automation=name, target=collection, generation=generation)
+        came = Outcome(what="marked", automation=name, target=collection, generation=generation)
+        return [(item.claim, came if match.role == "marker" else collected) for item, match in members]
 
     async def _manifests(self, collect: Collect, portion: Sequence[tuple[_Item, Match]]) -> dict[str, Manifest]:
         """Read those of a delivery's blobs that are manifests. Raises TransientError where storage does not answer."""
         found: dict[str, Manifest] = {}
         if collect.until is None or collect.until.manifest is None:
             return found
-        for file in (_file(item) for item, match in portion if match.role == "marker"):
+        for file in (item.read.file for item, match in portion if match.role == "marker"):
             try:
                 content = await self._data.read(file.account, file.container, file.path, limit=manifests.MAX_BYTES)
                 found[file.claim] = manifests.read(content, file.path)
@@ -323,7 +330,7 @@ class Intake:
                 name, cause, item.event.time, captures, identity, [event], trigger=match.trigger
             )
         else:
-            identifier = await self._rulebook.open_for_file(name, _file(item), captures, cause, item.event.time)
+            identifier = await self._rulebook.open_for_file(name, item.read.file, captures, cause, item.event.time)
         return item.claim, Outcome(what="opened", automation=name, target=identifier)
 
 
@@ -334,11 +341,6 @@ def _name_of(parts: Sequence[Part]) -> str:
         return first
     digest = hashlib.sha256("\0".join(part.key for part in parts).encode()).hexdigest()
     return f"{first}-{digest[:16]}"
-
-
-def marked(name: str, mark: str) -> str:
-    """Name the claim of a replayed event: a neighbour of its own, told apart by the mark ("" for the event itself)."""
-    return name[:20] + claim_name("", f"{name}\0{mark}")[20:] if mark else name
 
 
 def summary(event: Event) -> dict[str, object]:
@@ -361,25 +363,8 @@ def _short_type(kind: str) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
 
 
-def _file(item: _Item) -> File:
-    blob = item.event.facts
-    if not isinstance(blob, BlobCreated):
-        raise TypeError(f"event {item.event.id} is no file")
-    return File(
-        account=blob.account,
-        container=blob.container,
-        path=blob.path,
-        etag=blob.etag,
-        size=blob.size,
-        time=item.event.time,
-        sequencer=blob.sequencer,
-        claim=item.claim,
-        traceparent=telling.brought(item.event),
-    )
-
-
 def _taken(item: _Item, via: str, outcomes: tuple[Outcome, ...] = ()) -> Taken:
-    return Taken(claim=item.claim, event=dict(item.event.raw), via=via, outcomes=outcomes)
+    return Taken(claim=item.claim, event=item.event.raw, via=via, outcomes=outcomes)
 
 
 def _negative(item: _Item) -> tuple[Outcome, ...]:

@@ -9,6 +9,7 @@ from shared.deciding.collecting import Close, Facts, decide
 from shared.events.identity import claim
 from shared.events.model import Broken, Event
 from shared.events.parsing import parse_one
+from shared.intake.read import Read
 from shared.ledger.records import Activity, FileList, Outcome, Step, decode
 from shared.ledger.unfinished import Unfinished
 from shared.settings import Settings
@@ -43,7 +44,8 @@ async def simulate_at_once(
 ) -> Simulation:
     """Take events in that come all together now, whenever what they tell of was."""
     world = World(settings, catalogue, now, usual)
-    await world.deliver(events, now, "simulation")
+    read = [event if isinstance(event, Broken) else Read.of(event) for event in events]
+    await world.deliver(read, now, "simulation")
     return await _told(world, events, catalogue, now, horizon)
 
 
@@ -60,7 +62,7 @@ async def simulate_events(
         if isinstance(event, Broken):
             await world.deliver([event], began, "simulation")
     for event in read:
-        await world.deliver([event], event.time, "simulation")
+        await world.deliver([Read.of(event)], event.time, "simulation")
     return await _told(world, events, catalogue, now, horizon)
 
 

@@ -10,7 +10,8 @@ from shared.azureml.batch import Batch
 from shared.azureml.endpoints import Endpoints
 from shared.azureml.protocol import AzureML
 from shared.bootstrap import Hub, wire
-from shared.events.model import Broken, Event
+from shared.events.model import Broken
+from shared.intake.read import Read
 from shared.ledger.memory import MemoryStore
 from shared.ledger.protocol import NotFoundError
 from shared.ledger.records import Activity
@@ -55,11 +56,11 @@ class World:
         self._ticked = began
         self._looks = 0
 
-    async def deliver(self, events: Sequence[Event | Broken], at: datetime, via: str) -> None:
+    async def deliver(self, events: Sequence[Read | Broken], at: datetime, via: str) -> None:
         """Take a delivery in at its time; what is due before is done before."""
         await self.run_until(at)
         with silence():
-            await self.hub.intake.take(events, at, via)
+            await self.hub.intake.take_read(events, at, via)
 
     @property
     def resolution(self) -> timedelta:

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from shared.automations.loading import load
+from shared.events.model import Event
 from shared.events.parsing import parse_one
+from shared.intake.read import Read
 from shared.ledger.collections import Collections
 from shared.ledger.journal import Journal
 from shared.simulate import world as worlds
@@ -32,7 +34,7 @@ async def told(desk: Any, rules: str, history: spans.Span) -> dict[str, Any]:
         taken = await history.read(stored)
         claims.update(one.claim for one in taken)
         events = [parse_one(one.event, stored.received) for one in taken]
-        await world.deliver(events, stored.received, "test")
+        await world.deliver([Read.of(event) for event in events if isinstance(event, Event)], stored.received, "test")
     await world.run_until(history.ended + worlds._TICK * 60 * 48)
     activities = {}
     for activity in await world.activities():
