@@ -1,4 +1,4 @@
-"""Verbs that do: run, approve, reject, cancel, retry, pause, resume."""
+"""Verbs that do: run, approve, reject, cancel, retry, acknowledge, rollback, pause, resume."""
 
 import argparse
 import json
@@ -92,6 +92,7 @@ _ASKED: Final = {
     "reject": "your rejection is kept with",
     "cancel": "cancelling",
     "retry": "a new attempt begins of",
+    "acknowledge": "it is noted that somebody has seen to",
 }
 
 
@@ -164,6 +165,7 @@ VERBS: Final = (
     Verb("reject", "reject what waits for approval", _act_arguments, _act("reject")),
     Verb("cancel", "cancel an activity; its job is ended", _act_arguments, _act("cancel")),
     Verb("retry", "a new attempt with the same frozen inputs", _act_arguments, _act("retry")),
+    Verb("acknowledge", "note that somebody has seen to a failed one", _act_arguments, _act("acknowledge")),
     Verb("rollback", "end the release under way, or undo the last one", _rollback_arguments, rollback),
     Verb("pause", "hold what would begin: all of it, or one automation's", _switch_arguments, pause),
     Verb("resume", "end a pause", _resume_arguments, resume),

@@ -1,4 +1,4 @@
-"""What operators do: start, cancel, retry, release, approve, reject, pause, resume, close."""
+"""What operators do: start, cancel, retry, acknowledge, release, approve, reject, pause, resume, close."""
 
 import re
 from datetime import timedelta
@@ -15,7 +15,7 @@ from shared.ledger.protocol import ChangedError
 from shared.ledger.records import Act
 from shared.ledger.switches import HUB, Pause, automation_switch
 
-Kind = Literal["cancel", "release", "approve", "reject", "retry"]
+Kind = Literal["cancel", "release", "approve", "reject", "retry", "acknowledge"]
 
 
 async def run(call: Call) -> Started:

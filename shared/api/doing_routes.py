@@ -105,6 +105,7 @@ DOING: Final[tuple[Route, ...]] = (
     _act("reject", "approver", "Reject what waits for approval"),
     _act("cancel", "operator", "Cancel; a job that runs is ended"),
     _act("retry", "operator", "Begin a new attempt with the same frozen inputs"),
+    _act("acknowledge", "operator", "Note that somebody has seen to a failed one: it needs nobody any more"),
     Route(
         "collection_close",
         "POST",

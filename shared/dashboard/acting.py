@@ -26,6 +26,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "reject": Form("activity_reject", "id", done="Rejected."),
     "cancel": Form("activity_cancel", "id", done="Cancelling: what runs is being ended."),
     "retry": Form("activity_retry", "id", done="A new attempt begins with the same frozen inputs."),
+    "acknowledge": Form("activity_acknowledge", "id", done="Acknowledged: it needs nobody any more."),
     "release": Form("hold_release", "id", done="Released."),
     "close": Form("collection_close", "id", reason=False, done="It closes at its next look."),
     "pause": Form("pause", done="The hub is paused: what would begin is held."),

@@ -51,11 +51,11 @@ async def now(desk: Desk) -> dict[str, Any]:
     unfinished = await reading.unfinished(desk.hub)
     waiting = [one for one in unfinished if one.status == "waiting-approval"]
     under_way = [one for one in unfinished if one.status in {"running", "queued"}]
-    failed = [one for one in day if one.status == "failed"]
+    failed = [one for one in day if one.status == "failed" and not one.asked("acknowledge")]
     fresh = [one for one in letters.items if one.replayed is None and desk.now - one.at < _DAY]
     needs = [
         *_of_hub(status, desk),
-        *(_need_of_activity("bad", "failed", one) for one in failed[:_SHOWN]),
+        *(_need_of_activity("bad", "failed", one, "acknowledge") for one in failed[:_SHOWN]),
         *_of_letters(fresh),
         *(_of_channel(one) for one in told if one.late),
         *(_need_of_activity("ask", "waits for approval", one) for one in waiting),
@@ -78,6 +78,7 @@ async def now(desk: Desk) -> dict[str, Any]:
         "waiting": len(waiting),
         "gathering": gathering.items,
         "recent": day[:_SHOWN],
+        "unseen": len(failed),
         "counts": Counter(one.status for one in day),
         "capped": capped,
         "most": _MOST,
@@ -164,10 +165,11 @@ def _of_channel(one: Shown) -> Need:
     return Need("bad", f"Channel {one.channel.name} is not told", why, "/notifications", head.last_problem_at)
 
 
-def _need_of_activity(grade: Grade, verb: str, activity: Activity) -> Need:
+def _need_of_activity(grade: Grade, verb: str, activity: Activity, act: str = "") -> Need:
     event = activity.cause.event.get("subject", "") if activity.cause.event else ""
     why = "; ".join(text for text in (str(event), activity.reason) if text)
-    return Need(grade, f"{activity.automation} {verb}", why, f"/activities/{activity.id}", activity.updated)
+    link = f"/activities/{activity.id}"
+    return Need(grade, f"{activity.automation} {verb}", why, link, activity.updated, act, activity.id)
 
 
 def _of_hold(hold: HoldView) -> Need:

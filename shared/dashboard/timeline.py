@@ -21,7 +21,7 @@ POSSIBLE: Final = {
     "waiting-approval": ("approve", "reject", "cancel"),
     "queued": ("cancel",),
     "running": ("cancel",),
-    "failed": ("retry",),
+    "failed": ("retry", "acknowledge"),
     "refused": ("retry",),
     "cancelled": ("retry",),
 }
@@ -106,8 +106,9 @@ def _model(activity: ActivityView) -> tuple[str, str] | None:
 
 
 def acts_on(activity: ActivityView) -> tuple[str, ...]:
-    """Give the kinds of acts that its status allows."""
-    return POSSIBLE.get(activity.status, ())
+    """Give the kinds of acts that its status allows; what was acknowledged is not asked for again."""
+    known = {act.kind for act in activity.acts if act.kind == "acknowledge" and act.attempt == activity.attempt}
+    return tuple(kind for kind in POSSIBLE.get(activity.status, ()) if kind not in known)
 
 
 def happened(activity: ActivityView) -> list[ActView]:

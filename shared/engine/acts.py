@@ -27,7 +27,7 @@ class Acts:
 
         Raises NotFoundError, NotPossibleError, ChangedError (somebody else wrote after the person looked).
         """
-        change = _retry if act.kind == "retry" else _add
+        change = {"retry": _retry, "acknowledge": _acknowledge}.get(act.kind, _add)
         for _ in range(_TRIES):
             activity, current = await self._activities.load(identifier)
             if etag and etag != current:
@@ -86,6 +86,13 @@ def _retry(activity: Activity, act: Act) -> None:
     if over:
         raise NotPossibleError(f"activity {activity.id} has done all its steps: start the automation anew")
     activity.status, activity.reason, activity.updated, activity.due = "queued", "", act.at, act.at
+
+
+def _acknowledge(activity: Activity, act: Act) -> None:
+    """Note that somebody has seen to a failure; it stays what it is, and when it ended too."""
+    if activity.status != "failed":
+        raise NotPossibleError(f"activity {activity.id} is {activity.status}: only a failed one can be acknowledged")
+    activity.acts.append(_stamped(activity, act))
 
 
 def _stamped(activity: Activity, act: Act) -> Act:

@@ -97,7 +97,7 @@ class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What somebody asked of an activity. `person` is false for a key, which is no person for a quorum."""
 
-    kind: Literal["cancel", "release", "approve", "reject", "retry"]
+    kind: Literal["cancel", "release", "approve", "reject", "retry", "acknowledge"]
     who: str
     at: datetime
     reason: str = ""

@@ -22,6 +22,7 @@ POST activities/{id}/approve
 POST activities/{id}/reject
 POST activities/{id}/cancel
 POST activities/{id}/retry
+POST activities/{id}/acknowledge
 GET collections
 POST collections/{id}/close
 GET holds
@@ -59,6 +60,7 @@ VERBS: Final = {
     "reject",
     "cancel",
     "retry",
+    "acknowledge",
     "pause",
     "resume",
     "rollback",

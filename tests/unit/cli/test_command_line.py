@@ -48,6 +48,8 @@ def test_followed_to_an_end_that_is_no_success_is_1(terminal: Any) -> None:
     assert code == 1
     assert "dataset flights is empty" in out
     assert terminal.json("activities", identifier)["status"] == "failed"
+    assert terminal.run("acknowledge", identifier, "--reason", "seen")[0] == 0
+    assert terminal.json("activities", identifier)["acts"][-1]["kind"] == "acknowledge"
     assert terminal.run("retry", identifier)[0] == 0
 
 

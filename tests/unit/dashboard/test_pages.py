@@ -41,6 +41,30 @@ async def test_a_failure_is_the_first_thing_one_sees(browser: Any) -> None:
     assert "Nothing needs you" in (await browser.get()).text
 
 
+async def test_a_failure_that_somebody_has_seen_to_needs_nobody_until_it_fails_again(browser: Any) -> None:
+    await browser.sign_in()
+    browser.desk.azureml.fate = "Failed"
+    identifier = await train(browser.desk)
+    assert (await browser.act("acknowledge", identifier)).status == 409
+    await browser.desk.finish()
+    assert ">Acknowledge<" in (await browser.get()).text
+    await browser.act("acknowledge", identifier, reason="the disk was full")
+    page = await browser.get()
+    assert "Nothing needs you" in page.text
+    assert "1 acknowledged" in page.text
+    page = await browser.get(f"activities/{identifier}")
+    assert ">Acknowledge<" not in page.text
+    assert ">Retry<" in page.text
+    assert "the disk was full" in page.text
+    (entry, *_) = (await browser.desk.ask("audit")).json["items"]
+    assert (entry["what"], entry["subject"]) == ("acknowledge", f"activity/{identifier}")
+    (activity,) = await browser.desk.activities()
+    assert activity.status == "failed"
+    await browser.act("retry", identifier)
+    await browser.desk.finish()
+    assert "delay-train failed" in (await browser.get()).text
+
+
 async def test_what_is_held_says_why_and_can_be_released(browser: Any) -> None:
     await browser.sign_in()
     await browser.act("pause", reason="the disk is full")
