@@ -32,6 +32,9 @@ _COLOURS: Final = {
     "no": "red",
 }
 
+_FOLDED: Final = 20
+"""Longer texts than that may go over several lines of their column."""
+
 
 class Screen:
     """Where the command line writes. With `as_json` only JSON goes to the output, and nothing else."""
@@ -71,12 +74,36 @@ class Screen:
         if not rows:
             self.say(empty, "dim")
             return
+        cells = [[cell(value) for value in row] for row in rows]
+        if any(columns) and _least(columns, cells) > self.out.width:
+            self._below(columns, cells)
+            return
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for number, name in enumerate(columns):
             table.add_column(name, overflow="fold", no_wrap=number == 0)
-        for row in rows:
-            table.add_row(*(cell(value) for value in row))
+        for row in cells:
+            table.add_row(*row)
         self.out.print(table)
+
+    def _below(self, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        """Write each row of a table that is too wide as lines: its first cell, and the others below it by name."""
+        for row in rows:
+            self.out.print(row[0], style="bold")
+            lines = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+            for name, value in zip(columns[1:], row[1:], strict=True):
+                if value.plain != "-":
+                    lines.add_row(Text(f"  {name}", style="dim"), value)
+            if lines.row_count:
+                self.out.print(lines)
+
+
+def _least(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
+    """Give the width that a table needs at least, if only long texts may go over several lines."""
+    total = 0
+    for number, name in enumerate(columns):
+        width = max(len(name), *(line.cell_len for row in rows for line in row[number].split() or [Text()]))
+        total += width if number == 0 else min(width, _FOLDED)
+    return total + 2 * len(columns)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -1,6 +1,7 @@
 """Verbs that look: status, automations, activities, collections, holds, events."""
 
 import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cli.console import place, size, span, when
@@ -142,7 +143,10 @@ def show_activity(job: Job, found: dict[str, Any]) -> None:
         ("reason", found["reason"]),
         ("attempt", found["attempt"]),
         ("cause", f"{cause['kind']}: {why}" + (f", {cause['closed_by']}" if cause["closed_by"] else "")),
+        ("captures", ", ".join(f"{name}={value}" for name, value in found["captures"].items())),
+        ("inputs", ", ".join(f"{name}={value}" for name, value in found["inputs"].items())),
         ("files", f"{found['files']['count']}, {size(found['files']['size'])}"),
+        *_made(found["steps"]),
         ("created", when(found["created"])),
         ("updated", when(found["updated"])),
     ]
@@ -166,10 +170,26 @@ def show_activity(job: Job, found: dict[str, Any]) -> None:
         job.screen.say(_NEXT[found["status"]].format(id=found["id"]), "dim")
 
 
+def _made(steps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Give what the steps made, as far as people look for it: data, metrics, the model version."""
+    for step in steps:
+        detail = step["detail"]
+        if step["state"] != "done":
+            continue
+        if detail.get("asset"):
+            yield step["name"] + " as", f"{detail['asset']}:{detail.get('version', '')}"
+        if metrics := detail.get("metrics"):
+            shown = [f"{name} {value:.6g}" for name, value in sorted(metrics.items()) if "." not in name]
+            yield "metrics", ", ".join(shown[:_MOST_METRICS]) + (", …" if len(shown) > _MOST_METRICS else "")
+        if step["name"] == "register" and detail.get("model"):
+            yield "model", f"{detail['model']}:{detail.get('version', '')}"
+
+
+_MOST_METRICS: Final = 12
 _NEXT: Final = {
     "waiting-approval": "it waits for a person: hub approve {id}, or: hub reject {id}",
     "held": "it goes on by itself once it may; to let it go now: hub holds --release {id}",
-    "failed": "once the reason is mended: hub retry {id}",
+    "failed": "once the reason is mended: hub retry {id}; where nothing is to be done: hub acknowledge {id}",
 }
 
 

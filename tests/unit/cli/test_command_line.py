@@ -3,13 +3,16 @@
 import asyncio
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cli import laptop
 from cli.client import HubError, find
+from cli.console import Screen
 from cli.subscriptions import findings
 from shared.ledger.protocol import Row, Table, Upsert
 
@@ -363,3 +366,26 @@ def test_without_its_environment_it_says_how_to_make_it(tmp_path: Path) -> None:
     done = subprocess.run(["sh", tmp_path / "hub", "status"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "setup" in done.stderr
+
+
+def test_a_table_that_is_too_wide_for_the_terminal_has_its_rows_below_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = Screen()
+    screen.out = Console(width=50, file=sys.stdout, soft_wrap=True)
+    rows = [
+        ("20130201t060000-0123456789", "delay-train", "failed", "it broke"),
+        ("20130201t060001-0123456789", "", "", ""),
+    ]
+    screen.table(("activity", "automation", "status", "reason"), rows)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "20130201t060000-0123456789",
+        "  automation  delay-train",
+        "  status      failed",
+        "  reason      it broke",
+        "20130201t060001-0123456789",
+    ]
+    screen.out = Console(width=80, file=sys.stdout, soft_wrap=True)
+    screen.table(("activity", "automation", "status", "reason"), rows)
+    assert capsys.readouterr().out.startswith("activity                    automation")
