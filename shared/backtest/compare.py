@@ -169,7 +169,7 @@ def compare(before: Side, after: Side, happened: Side, outcomes: Remembered) -> 
     by_claim = {(entry.automation, claim): key for key, entry in gone.items() for claim in entry.claims}
     for key, entry in list(fresh.items()):
         partner = next(
-            (by_claim[one] for claim in entry.claims if (one := (entry.automation, claim)) in by_claim), None
+            (by_claim[one] for claim in sorted(entry.claims) if (one := (entry.automation, claim)) in by_claim), None
         )
         old = gone.get(partner) if partner else None
         if old is None:
@@ -204,16 +204,16 @@ def compare(before: Side, after: Side, happened: Side, outcomes: Remembered) -> 
         for entry in gone.values()
         if entry.fired.id not in paired
     ]
-    for key in before.entries.keys() & after.entries.keys():
-        if changed := _changed(before.entries[key], after.entries[key]):
+    for key, old in before.entries.items():
+        if (new := after.entries.get(key)) and (changed := _changed(old, new)):
             kind, reason = changed
             differences.append(
                 Difference(
                     kind=kind,
                     automation=key[0],
-                    before=before.entries[key].fired,
-                    after=after.entries[key].fired,
-                    happened=of(before.entries[key]),
+                    before=old.fired,
+                    after=new.fired,
+                    happened=of(old),
                     reason=reason,
                 )
             )

@@ -1,9 +1,10 @@
 """Replays a span of history under the rules in force and under others, both at once, by the shipped deciding code."""
 
 import asyncio
+import contextlib
 import gc
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -111,7 +112,8 @@ async def backtest(hub: Hub, asked: Catalogue, since: datetime, until: datetime,
     if not _one_at_a_time.acquire(blocking=False):
         raise BusyError("another backtest is under way: ask again in a minute")
     try:
-        return await asyncio.to_thread(lambda: asyncio.run(compared()))
+        with _kept():
+            return await asyncio.to_thread(lambda: asyncio.run(compared()))
     finally:
         _one_at_a_time.release()
 
@@ -124,31 +126,37 @@ async def _replay(
     waiting: list[Read | Broken] = []
     began: datetime | None = None
     count = 0
+    for number, stored in enumerate(parts):
+        over = began is not None and (
+            stored.received - began > together
+            or len(waiting) + stored.count > _AT_ONCE
+            or (stored.received > parts[number - 1].received and _due(worlds, stored.received))
+        )
+        if over:
+            await _deliver(worlds, waiting, parts[number - 1].received)
+            waiting, began = [], None
+        began = began or stored.received
+        for taken in await read(stored):
+            if taken.outcomes and taken.outcomes[0].what in {"folded", "quarantined", "probe"}:
+                continue
+            event = parse_one(taken.event, stored.received)
+            waiting.append(event if isinstance(event, Broken) else Read.of(event))
+            count += 1
+    if waiting:
+        await _deliver(worlds, waiting, parts[-1].received)
+    return count
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Collect no garbage: of a million small records that all stay, each collection would look at every one again."""
     collecting = gc.isenabled()
-    gc.disable()  # a million small records that all stay: each collection would look at every one of them again
+    gc.disable()
     try:
-        for number, stored in enumerate(parts):
-            over = began is not None and (
-                stored.received - began > together
-                or len(waiting) + stored.count > _AT_ONCE
-                or (stored.received > parts[number - 1].received and _due(worlds, stored.received))
-            )
-            if over:
-                await _deliver(worlds, waiting, parts[number - 1].received)
-                waiting, began = [], None
-            began = began or stored.received
-            for taken in await read(stored):
-                if taken.outcomes and taken.outcomes[0].what in {"folded", "quarantined", "probe"}:
-                    continue
-                event = parse_one(taken.event, stored.received)
-                waiting.append(event if isinstance(event, Broken) else Read.of(event))
-                count += 1
-        if waiting:
-            await _deliver(worlds, waiting, parts[-1].received)
+        yield
     finally:
         if collecting:
             gc.enable()
-    return count
 
 
 def _due(worlds: tuple[World, ...], by: datetime) -> bool:

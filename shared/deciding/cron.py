@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.deciding.windows import instant, skipped, zone_of
@@ -14,6 +15,7 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 _WORDS: Final = re.compile(r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)")
 _PROBE: Final = datetime(2024, 1, 1)
 _MARGIN: Final = timedelta(hours=3)
+_MOST_KNOWN: Final = 1000
 
 
 class CronError(ValueError):
@@ -36,6 +38,7 @@ class Cron:
     zone: str = "UTC"
 
     @classmethod
+    @lru_cache(maxsize=_MOST_KNOWN)
     def parse(cls, text: str, zone: str = "UTC") -> "Cron":
         """Check and give it; raises CronError, or WindowError for the zone."""
         if len(text) > MOST_CHARACTERS:
@@ -67,6 +70,15 @@ class Cron:
 
     def next(self, after: datetime) -> datetime:
         """Give the first strike later than `after`, in UTC."""
+        since, strike = _following.get(self, _NONE)
+        if not since <= after < strike:  # a timer asks each minute: what follows is looked for once a strike
+            strike = self._next(after)
+            if len(_following) >= _MOST_KNOWN:
+                _following.clear()
+            _following[self] = after, strike
+        return strike
+
+    def _next(self, after: datetime) -> datetime:
         zone, margin = zone_of(self.zone), self._margin(after)
         start = after.astimezone(zone).replace(tzinfo=None) - margin
         best: datetime | None = None
@@ -84,7 +96,7 @@ class Cron:
 
     def newest(self, after: datetime, until: datetime, most: int) -> tuple[datetime, ...]:
         """Give the newest strikes in (after, until], at most `most`, oldest first, in UTC."""
-        if until <= after:
+        if until <= after or self.next(after) > until:
             return ()
         zone, found = zone_of(self.zone), set[datetime]()
         start = until.astimezone(zone).replace(tzinfo=None) + self._margin(until)
@@ -147,3 +159,8 @@ class Cron:
                     return
                 raise
             yield strike.replace(tzinfo=None)
+
+
+_following: Final[dict[Cron, tuple[datetime, datetime]]] = {}
+"""Of each expression a moment, and the first strike after it."""
+_NONE: Final = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
