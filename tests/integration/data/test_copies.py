@@ -7,7 +7,7 @@ import pytest
 from azure.storage.blob.aio import BlobServiceClient
 
 from local.config import LANDING_ACCOUNT, WORKSPACE_ACCOUNT, Cloud
-from shared.data import AzureData
+from shared.data import AzureData, Seen
 from shared.ledger.azure import client_options
 
 ACCOUNTS = (LANDING_ACCOUNT, WORKSPACE_ACCOUNT)
@@ -38,3 +38,16 @@ async def test_a_copy_has_the_content_and_its_etag(clients: dict[str, Any], targ
     assert (copied.etag, copied.size, copied.rewritten) == (file.etag, size, False)
     there = await clients[target].get_blob_client("copies", f"to/{size}").download_blob()
     assert await there.readall() == content
+
+
+async def test_a_look_sees_the_content_of_now_and_what_is_gone(clients: dict[str, Any]) -> None:
+    data, blob = AzureData(clients), clients[LANDING_ACCOUNT].get_blob_client("copies", "looked/at it.csv")
+    await blob.upload_blob(b"old", overwrite=True)
+    (file,) = [one async for one in data.files(LANDING_ACCOUNT, "copies", "looked/")]
+    assert await data.look(file) == Seen(file.etag, 3)
+    await blob.upload_blob(b"newer", overwrite=True)
+    seen = await data.look(file)
+    assert seen is not None
+    assert (seen.size, seen.etag == file.etag) == (5, False)
+    await blob.delete_blob()
+    assert await data.look(file) is None

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from shared.actions import lists
+from shared.azureml.protocol import JobRequest, JobView
+from shared.engine.outcomes import TransientError
 from shared.ledger.records import Act, Activity
-from tests.unit.flow.world import AUTOMATION, JOB, World
+from shared.settings import Settings, SettingsError
+from tests.unit.flow.world import AUTOMATION, ENVIRONMENT, JOB, World
 
 SMALL = {"HUB_FREEZE_COPY_MOST": "25"}
 FILES = "name: plain\non: [{blob-created: {container: landing, path: 'in/*', collect: {quiet: 1m, max-wait: 1h}}}]\n"
@@ -275,3 +278,56 @@ async def test_a_dataset_of_copies_does_not_take_what_was_not_accepted(listing: 
     second = (await world.activities())[0]
     assert second.status == "failed"
     assert "the dataset cannot be frozen: landing/landing/flights/2013-01/2.csv was rewritten" in second.reason
+
+
+async def test_a_job_whose_answer_was_lost_is_followed_and_looked_at_after_it(listing: Callable[..., World]) -> None:
+    world = listing(JOBS)
+    answer = world.azureml.submit
+
+    async def unheard(request: JobRequest) -> JobView:
+        view = await answer(request)
+        if len(world.azureml.requests) == 1:
+            world.data.now["in/1.csv"] = "0xNEW"
+            raise TransientError("no answer")
+        return view
+
+    world.azureml.submit = unheard  # type: ignore[method-assign]
+    await world.send(*(world.blob_event(f"in/{n}.csv", f"0x{n}") for n in range(3)))
+    await world.run(200)
+    assert (await one(world)).status == "running"
+    await world.finish()
+    assert (await one(world)).reason.startswith(
+        f"job job hub-{(await one(world)).id}-job-1 completed, but what it read"
+    )
+
+
+async def test_a_scoring_job_reads_a_list_too(listing: Callable[..., World]) -> None:
+    world = listing(SCORED.replace("endpoint: delay-batch", "job: jobs/score.yml, inputs: {model: 'azureml:m:3'}"))
+    await world.send(*(world.blob_event(f"in/{n}.csv", f"0x{n}") for n in range(3)))
+    await world.run(200)
+    (request,) = world.azureml.requests
+    assert (request.inputs["data"].kind, request.inputs["data"].frozen) == ("mltable", "files")
+    world.data.now["in/1.csv"] = ""
+    await world.finish()
+    assert "landing/landing/in/1.csv is gone" in (await one(world)).reason
+
+
+async def test_the_address_of_a_list_is_the_list(listing: Callable[..., World]) -> None:
+    named = AUTOMATION.replace('"${{ dataset }}"', '"azureml:${{ dataset.asset }}:${{ dataset.version }}"')
+    world = listing(named)
+    await burst(world)
+    await world.finish()
+    assert (await one(world)).status == "succeeded"
+    data = world.azureml.requests[1].inputs["data"]
+    assert (data.kind, data.frozen) == ("mltable", "dataset")
+
+
+@pytest.mark.parametrize("text", ["0", "much", "-1 GB", "1.5 GB"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"HUB_FREEZE_COPY_MOST: .* is no size"):
+        Settings.read({**ENVIRONMENT, "HUB_FREEZE_COPY_MOST": text}, Path())
+
+
+@pytest.mark.parametrize(("text", "most"), [("", 100 * 10**9), ("2 GiB", 2 * 2**30), ("1000", 1000)])
+def test_the_size_up_to_which_is_copied(text: str, most: int) -> None:
+    assert Settings.read({**ENVIRONMENT, "HUB_FREEZE_COPY_MOST": text}, Path()).freeze_copy_most == most
