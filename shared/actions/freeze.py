@@ -103,7 +103,7 @@ class Freeze:
             size = sum(file.size for file in members)
             if size > settings.freeze_copy_most:
                 loaded, _ = await self._context.automation(work.activity)
-                because = copies_because(loaded, members, settings.freeze_copy_most)
+                because = copies_because(loaded, members)
                 if not because:
                     stores = await self._lists.datastores(members)
                     return Again(timedelta(0), {**detail, "frozen_as": LIST, "datastores": stores})

@@ -155,7 +155,7 @@ class Jobs:
                 raise PermanentError(f"input {name}: {error}") from None
         for step in _WHOLE.values():
             asset = asset_of(activity, step)
-            if asset and is_list(asset) and value in {asset["uri"], f"azureml:{asset['asset']}:{asset['version']}"}:
+            if asset and is_list(asset) and value in (asset["uri"], f"azureml:{asset['asset']}:{asset['version']}"):
                 return _folder(step, asset)
         kind = declared.get(name, ("literal", False))[0]
         if kind in {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model"}:

@@ -26,8 +26,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._=+,@~-]+(/[A-Za-z0-9._=+,@~-]+)*")
 _NAMED: Final = 3
 
 
-def copies_because(loaded: Loaded, members: Sequence[File], most: int) -> str:
-    """Give why these files are copied though they are more than `most` bytes; "" where nothing speaks for it.
+def copies_because(loaded: Loaded, members: Sequence[File]) -> str:
+    """Give why these files are copied though they are more than is copied; "" where nothing speaks for it.
 
     What a list cannot do is copied, whatever the size: a folder that something else than a job's files reads.
     """
