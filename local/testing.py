@@ -92,6 +92,12 @@ class LaptopCloud:
         """Upload all files at once, by an unmodified client with the connection string of the `env` file."""
         asyncio.run(_upload(self.environment["AZURE_STORAGE_CONNECTION_STRING"], container, files))
 
+    def listed(self, prefix: str = "", container: str = "landing") -> set[str]:
+        """Give the paths of the blobs that lie in a container, under a prefix."""
+        with BlobServiceClient.from_connection_string(self.environment["AZURE_STORAGE_CONNECTION_STRING"]) as service:
+            blobs = service.get_container_client(container).list_blobs(name_starts_with=prefix, timeout=30)
+            return {blob.name for blob in blobs}
+
     def parts(self) -> dict[str, dict[str, Any]]:
         """Give the parts by name, as the supervisor sees them."""
         answer = requests.get(f"{self._control}/parts", timeout=10)
