@@ -9,7 +9,7 @@ BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup cloud up down demo test pictures chaos simulate soak fuzz bench lint format schema subscriptions package lock clean
+.PHONY: help setup cloud up down flights demo test pictures chaos simulate soak fuzz bench lint format schema subscriptions package lock clean
 
 help: ## lists the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -78,6 +78,9 @@ up: cloud ## starts the laptop cloud and the hub until Ctrl-C (DETACH=1: returns
 
 down: ## stops what `make up DETACH=1` started
 	@$(BIN)/python -m local down
+
+flights: cloud ## drops a month (MONTH=2013-01) of real flights into the cloud of `make up`
+	@$(BIN)/python -m local flights $(MONTH)
 
 demo: ## tells the whole story on real flights, and leaves its report in out/demo
 	@$(MAKE) --no-print-directory -j3 cloud

@@ -71,7 +71,7 @@ def find(url: str | None, environ: Mapping[str, str] = os.environ) -> Target:
     if not wanted:
         if "HUB_URL" not in known:
             raise HubError(
-                f"no hub is known: start the laptop cloud with `make up` (none has run in {local_dir(environ)}), "
+                f"no hub is known: start the laptop cloud with `make up` (none runs in {local_dir(environ)}), "
                 "or name one with --url or HUB_URL"
             )
         return Target(known["HUB_URL"], environ.get("HUB_KEY") or known.get("HUB_KEY", ""), str(local_dir(environ)))

@@ -138,7 +138,9 @@ def picture(hub: Client, cloud: Cloud, note: str) -> Group:
         ),
         Text(f"faults: {faults}" if faults else "", style="yellow"),
         Text(note, style="cyan"),
-        Text("  ".join(f"[{key}] {what}" for key, (what, _) in KEYS.items()) + "  [q] quit", style="dim"),
+        Text(
+            "  ".join(f"[{key}] {what}" for key, (what, _) in KEYS.items()) + "  [q] quit", style="dim", no_wrap=False
+        ),
     )
 
 

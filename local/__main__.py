@@ -1,4 +1,4 @@
-"""The laptop cloud's command: `python -m local up [--detach] | down | demo`."""
+"""The laptop cloud's command: `python -m local up [--detach] | down | flights [MONTH] | demo`."""
 
 import argparse
 import asyncio
@@ -69,6 +69,19 @@ def down(cloud: Cloud) -> int:
     return _fail(f"the laptop cloud (process {process}) did not end in {_DOWN_SECONDS:.0f} s and was killed")
 
 
+def flights(cloud: Cloud, month: str) -> int:
+    """Drop a month of flights into the cloud of this folder."""
+    from local.demo.dropping import MONTH, drop
+
+    if holder(cloud) is None:
+        return _fail(f"none runs in {cloud.local_dir}: start it with `make up DETACH=1`")
+    try:
+        print(drop(cloud, month or MONTH))
+    except (ValueError, RuntimeError) as error:
+        return _fail(str(error))
+    return 0
+
+
 def _fail(text: str) -> int:
     print(f"laptop cloud: {text}", file=sys.stderr)
     return 1
@@ -81,6 +94,8 @@ def main() -> int:
     upward = commands.add_parser("up", help="start the cloud and the hub")
     upward.add_argument("--detach", action="store_true", help="return once it is ready")
     commands.add_parser("down", help="stop it")
+    dropping = commands.add_parser("flights", help="drop a month of real flights, and the golden set of releases")
+    dropping.add_argument("month", nargs="?", default="", help="2013-01 to 2013-12")
     commands.add_parser("demo", help="tell the whole story on real flights, in a cloud of its own")
     given = parser.parse_args()
     try:
@@ -89,6 +104,8 @@ def main() -> int:
         return _fail(str(error))
     if given.command == "down":
         return down(cloud)
+    if given.command == "flights":
+        return flights(cloud, given.month)
     if given.command == "demo":
         from local.demo.story import tell
 

@@ -214,7 +214,7 @@ class Explainer:
             id=activity.id,
             automation=activity.automation,
             status=activity.status,
-            reason=activity.reason,
+            reason=activity.reason.removeprefix(f"{activity.status}: "),
             created=activity.created,
             attempt=activity.attempt,
             cause=activity.cause.kind + (f" by {activity.cause.who}" if activity.cause.who else ""),

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from local import azurite, node, supervisor
+from local.__main__ import flights
 from local.config import PORTS, REPOSITORY, Cloud
 from local.ports import PortInUseError, check_free, free_base
 from local.process import spawn, stop
@@ -111,3 +112,15 @@ def test_a_disk_that_is_nearly_full_is_told(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
     assert not supervisor.Supervisor(Cloud(20_000, tmp_path), [])._check_disk()
     assert f"the disk under {tmp_path} is nearly full (50 MB free)" in capsys.readouterr().out
+
+
+def test_flights_land_only_where_a_cloud_runs_and_only_months_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = Cloud(7071, tmp_path)
+    assert flights(cloud, "") == 1
+    said = capsys.readouterr().err
+    assert said == f"laptop cloud: none runs in {tmp_path}: start it with `make up DETACH=1`\n"
+    monkeypatch.setattr("local.__main__.holder", lambda _: 1)
+    assert flights(cloud, "2012-01") == 1
+    assert "there are no flights of '2012-01'" in capsys.readouterr().err
