@@ -14,7 +14,7 @@ MAX_DELAY: Final = timedelta(days=6)
 """A queue message can wait seven days at most; the due time is in the row, the message is armed again."""
 
 
-def _address(identifier: str) -> tuple[str, str]:
+def address(identifier: str) -> tuple[str, str]:
     """Give partition and key of an id: a partition a day, the newest first in it."""
     day, clock = identifier[:8], identifier[9:15]
     seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:6])
@@ -33,9 +33,9 @@ class Activities:
     async def open(self, activity: Activity) -> bool:
         """Enter an activity and wake it; False where it was there. After a crash anywhere inside, call it again."""
         await self._unfinished.add("activity", activity.id)
-        partition, key = _address(activity.id)
+        partition, key = address(activity.id)
         try:
-            await self._table.apply([Insert(Row(partition, key, await _cells(activity, self._blobs)))])
+            await self._table.apply([Insert(Row(partition, key, await cells(activity, self._blobs)))])
         except AlreadyExistsError:
             return False
         await self.wake(activity.id, timedelta(0))
@@ -48,7 +48,7 @@ class Activities:
     async def load(self, identifier: str) -> tuple[Activity, str]:
         """Give the activity and its etag, or raise NotFoundError."""
         try:
-            partition, key = _address(identifier)
+            partition, key = address(identifier)
         except ValueError:
             raise NotFoundError(f"no activity {identifier!r}: an id looks like 20130201t093000-3f9a1c7b2e") from None
         row = await self._table.get(partition, key)
@@ -58,9 +58,9 @@ class Activities:
 
     async def save(self, activity: Activity, etag: str) -> str:
         """Write the activity if nobody else has since `etag`; give the new one. Raises ChangedError."""
-        partition, key = _address(activity.id)
-        cells = await _cells(activity, self._blobs)
-        return (await self._table.apply([Replace(Row(partition, key, cells, etag))]))[0]
+        partition, key = address(activity.id)
+        row = Row(partition, key, await cells(activity, self._blobs), etag)
+        return (await self._table.apply([Replace(row)]))[0]
 
     async def wake(self, identifier: str, delay: timedelta, armed_for: str = "") -> None:
         """Have the engine look at it after a delay, at most MAX_DELAY (the sweep wakes what is due later).
@@ -79,7 +79,7 @@ class Activities:
     async def newest(self, now: datetime, *, until: datetime, before: str = "") -> AsyncIterator[Activity]:
         """Give activities from the newest on, back to `until`, starting after the id `before`."""
         day = datetime.strptime(before[:8], "%Y%m%d").replace(tzinfo=UTC) if before else now.astimezone(UTC)
-        after = _address(before)[1] if before else ""
+        after = address(before)[1] if before else ""
         while f"{day:%Y%m%d}" >= f"{until.astimezone(UTC):%Y%m%d}":
             while rows := await self._table.scan(f"{day:%Y%m%d}", after=after, limit=200):
                 for row in rows:
@@ -88,9 +88,10 @@ class Activities:
             day, after = day - timedelta(days=1), ""
 
 
-async def _cells(activity: Activity, blobs: Blobs) -> dict[str, Value]:
-    cells: dict[str, Value] = {"schema": SCHEMA, "status": activity.status, "automation": activity.automation}
-    return cells | await pack(encode(activity), blobs, f"activities/{activity.id}")
+async def cells(activity: Activity, blobs: Blobs) -> dict[str, Value]:
+    """Give what its row holds; what no row could hold goes to a blob first."""
+    columns: dict[str, Value] = {"schema": SCHEMA, "status": activity.status, "automation": activity.automation}
+    return columns | await pack(encode(activity), blobs, f"activities/{activity.id}")
 
 
 async def _activity(row: Row, blobs: Blobs) -> Activity:
