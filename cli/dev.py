@@ -121,6 +121,14 @@ def picture(hub: Client, cloud: Cloud, note: str) -> Group:
     faults = cloud.faults()
     return Group(
         head,
+        Text(f"faults: {faults}" if faults else "", style="yellow"),
+        Text(note, style="cyan"),
+        Text(
+            "  ".join(f"[{key}] {what}" for key, (what, _) in KEYS.items()) + "  [q] quit",
+            style="dim",
+            no_wrap=False,
+            overflow="fold",
+        ),
         _table(
             ("event", "subject", "outcome", "automation"),
             [
@@ -135,11 +143,6 @@ def picture(hub: Client, cloud: Cloud, note: str) -> Group:
         _table(
             ("activity", "automation", "status", "step", "job", "reason"),
             [(one["id"], one["automation"], one["status"], *_step(one), one["reason"][:60]) for one in activities],
-        ),
-        Text(f"faults: {faults}" if faults else "", style="yellow"),
-        Text(note, style="cyan"),
-        Text(
-            "  ".join(f"[{key}] {what}" for key, (what, _) in KEYS.items()) + "  [q] quit", style="dim", no_wrap=False
         ),
     )
 

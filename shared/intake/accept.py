@@ -48,6 +48,10 @@ _AT_ONCE = 64
 """Things of one delivery that are done at the same time."""
 _SOON = timedelta(seconds=1)
 _MOST_SOON = 1000
+_OLD = timedelta(days=1)
+"""As long as Event Grid tries to deliver."""
+_AHEAD = timedelta(minutes=5)
+"""By which the clocks of others may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +323,7 @@ class Intake:
             await self._triggers.expected(automation, match.trigger, item.event.time, received)
             return item.claim, Outcome(what="expected", automation=name, reason="it came in time")
         cause = Cause(kind="events", claims=(item.claim,), count=1, event=event)
-        captures = dict(match.captures)
+        captures, begun = dict(match.captures), _begun(item.event.time, received)
         if match.role in {"event", "drift"}:
             breach = breaches.read(item.event) if match.role == "drift" else None
             identity = ("drift", breach.run) if breach else (item.claim,)
@@ -327,10 +331,10 @@ class Intake:
                 event["breach"] = asdict(breach)
                 cause = Cause(kind="events", claims=(item.claim,), count=1, event=event)
             identifier = await self._rulebook.open_for_events(
-                name, cause, item.event.time, captures, identity, [event], trigger=match.trigger
+                name, cause, begun, captures, identity, [event], trigger=match.trigger
             )
         else:
-            identifier = await self._rulebook.open_for_file(name, item.read.file, captures, cause, item.event.time)
+            identifier = await self._rulebook.open_for_file(name, item.read.file, captures, cause, begun)
         return item.claim, Outcome(what="opened", automation=name, target=identifier)
 
 
@@ -341,6 +345,15 @@ def _name_of(parts: Sequence[Part]) -> str:
         return first
     digest = hashlib.sha256("\0".join(part.key for part in parts).encode()).hexdigest()
     return f"{first}-{digest[:16]}"
+
+
+def _begun(time: datetime, received: datetime) -> datetime:
+    """Give when an activity counts as begun: with its event or, where that is old or lies ahead, with its arrival.
+
+    Lists and the first page go by it: what begins today is not to be looked for under the day of an old file. Both
+    times are kept with the event, so that deciding it again gives the same activity.
+    """
+    return time if -_AHEAD <= received - time < _OLD else received
 
 
 def summary(event: Event) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from shared.engine.outcomes import PermanentError
 from shared.ledger.records import File
 
@@ -191,6 +193,20 @@ async def test_a_file_that_did_nothing_names_the_rules_that_could_not_be_asked(d
             line.startswith("automations/broken.yml is invalid, and takes nothing: automations/broken.yml:")
             for line in why["said"]
         ), why["said"]
+
+
+@pytest.mark.parametrize("days", [-400, 30])
+async def test_what_begins_by_an_event_of_another_time_is_listed_today(desk: Any, days: int) -> None:
+    (desk.root / "automations" / "each.yml").write_text(
+        "name: each\non: [{blob-created: {container: landing, path: 'each/*.csv'}}]\n"
+        "do: {train: {job: jobs/train.yml}}\n"
+    )
+    desk.hub = desk.start()
+    event = desk.blob_event("each/a.csv", "0x1") | {"eventTime": (desk.now + timedelta(days=days)).isoformat()}
+    for _ in range(2):
+        await desk.send(event)
+        (activity,) = (await desk.ask("activities")).json["items"]
+        assert activity["created"] == desk.now.isoformat().replace("+00:00", "Z")
 
 
 async def test_what_is_still_unreadable_stays_one_dead_letter(desk: Any) -> None:
