@@ -12,9 +12,10 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -42,6 +43,7 @@ from shared.telemetry import places, telling
 from shared.telemetry.telling import Done
 
 logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 _FILES_A_MEMBER = 100
 _AT_ONCE = 64
@@ -64,16 +66,16 @@ class Accepted:
 
 
 class _Item(msgspec.Struct, frozen=True):
+    """An event that was read, and what it means; `event` and `claim` are those of `read`, looked at many times."""
+
     read: Read
+    event: Event
+    claim: str
     decision: Decision
 
-    @property
-    def event(self) -> Event:
-        return self.read.event
-
-    @property
-    def claim(self) -> str:
-        return self.read.claim
+    @classmethod
+    def of(cls, read: Read, decision: Decision) -> "_Item":
+        return cls(read, read.event, read.claim, decision)
 
 
 class Intake:
@@ -103,6 +105,7 @@ class Intake:
         self._hub_id = hub_id
         self._clock = clock
         self._soon: dict[str, datetime] = {}
+        self._by: dict[tuple[str, int], tuple[str, ...] | None] = {}
 
     async def accept(self, body: bytes | str, now: datetime, via: str) -> Accepted:
         """Take in a delivery; when this returns, all of it is recorded as decided.
@@ -138,7 +141,7 @@ class Intake:
             if event.claim in items:
                 repeated += 1
                 continue
-            item = items[event.claim] = _Item(event, self._rulebook.matcher.decide(event.event))
+            item = items[event.claim] = _Item.of(event, self._rulebook.matcher.decide(event.event))
             (active if self._acts(item) else idle).append(item)
         settled = {item.claim: _taken(item, via, _negative(item)) for item in idle} | {one.claim: one for one in broken}
         recorded = await self._journal.claim(list(settled.values()), now, decided=True) if settled else []
@@ -215,11 +218,11 @@ class Intake:
         keys, name = list(groups), _name_of(parts)
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
-            for result in await asyncio.gather(*(self._act(received, name, key, groups[key]) for key in some)):
+            for result in await _together([self._act(received, name, key, groups[key]) for key in some]):
                 for claimed, outcome in result:
                     outcomes[claimed].append(outcome)
         found = [[tuple(outcomes[item.claim]) or _negative(item) for item in some] for some in by_part]
-        await asyncio.gather(*(self._journal.decide(part, one) for part, one in zip(parts, found, strict=True)))
+        await _together([self._journal.decide(part, one) for part, one in zip(parts, found, strict=True)])
         flat = [one for some in found for one in some]
         return [(item.event, item.claim, one) for item, one in zip(items, flat, strict=True)]
 
@@ -228,14 +231,18 @@ class Intake:
         if isinstance(event, Broken):
             unread = Event("", "", "", "", received, {}, Other(), taken.event)
             reason = f"this version of the hub cannot read it: {event.reason}"
-            return _Item(Read(unread, taken.claim), Decision(reason=reason))
-        return _Item(Read(event, taken.claim), self._rulebook.matcher.decide(event))
+            return _Item.of(Read(unread, taken.claim), Decision(reason=reason))
+        return _Item.of(Read(event, taken.claim), self._rulebook.matcher.decide(event))
 
     def _group(self, item: _Item, match: Match) -> tuple[str, int, tuple[tuple[str, str], ...]]:
-        trigger = self._rulebook.automation(match.automation).on[match.trigger].blob_created
-        if trigger is None or trigger.collect is None or match.role not in {"file", "marker"}:
-            return match.automation, match.trigger, (("", item.claim),)
-        return match.automation, match.trigger, tuple((name, match.captures[name]) for name in trigger.collect.by)
+        trigger = match.automation, match.trigger
+        if trigger not in self._by:
+            blob = self._rulebook.automation(match.automation).on[match.trigger].blob_created
+            self._by[trigger] = blob.collect.by if blob and blob.collect else None
+        by = self._by[trigger]
+        if by is None or match.role not in {"file", "marker"}:
+            return *trigger, (("", item.claim),)
+        return *trigger, tuple([(name, match.captures[name]) for name in by])
 
     async def _act(
         self,
@@ -336,6 +343,11 @@ class Intake:
         else:
             identifier = await self._rulebook.open_for_file(name, item.read.file, captures, cause, begun)
         return item.claim, Outcome(what="opened", automation=name, target=identifier)
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """Do things at the same time; one alone as it is."""
+    return [await works[0]] if len(works) == 1 else list(await asyncio.gather(*works))
 
 
 def _name_of(parts: Sequence[Part]) -> str:

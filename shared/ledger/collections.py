@@ -170,6 +170,8 @@ class Collections:
             for earlier in range(max(1, head.generation - _LOOK_BACK), head.generation)
             for file in await self.frozen(f"collections/{name}/{earlier}.json")
         }
+        if not taken:
+            return gathered.files
         return tuple(f for f in gathered.files if (f.account, f.container, f.path, f.etag) not in taken)
 
     async def frozen(self, blob: str) -> tuple[File, ...]:
