@@ -97,7 +97,7 @@ chaos: ## crashes, outages and backlogs through the whole cloud, with their real
 simulate: $(STAMPS)/dev ## a seeded storm of EVENTS over crashing instances (SEED=1 EVENTS=100000); CRASHES=all: at every write of every path
 	@SEED=$(SEED) EVENTS=$(EVENTS) CRASHES="$(CRASHES)" PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation
 
-bench: ## measures, beside a peer or a floor; BENCH="proxy host" chooses, the figures go to out/bench.json
+bench: $(STAMPS)/dev ## measures, beside a peer or a floor; BENCH="proxy host" chooses, the figures go to out/bench.json
 	@$(MAKE) --no-print-directory -j3 cloud
 	@$(BIN)/python -m bench $(BENCH)
 
