@@ -12,10 +12,11 @@ import pkgutil
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bench.alone import alone
 from bench.figures import Figure, table
 from local.config import REPOSITORY
 
@@ -33,7 +34,9 @@ def benches() -> dict[str, Any]:
     return found
 
 
-def run(names: Sequence[str], known: dict[str, Any]) -> tuple[list[Figure], list[str]]:
+def run(
+    names: Sequence[str], known: dict[str, Any], measure: Callable[[str], list[Figure]] = alone
+) -> tuple[list[Figure], list[str]]:
     """Run benches one after the other; gives their figures, and the names of those that broke."""
     figures: list[Figure] = []
     broken: list[str] = []
@@ -41,7 +44,7 @@ def run(names: Sequence[str], known: dict[str, Any]) -> tuple[list[Figure], list
         began = time.monotonic()
         print(f"{name}: {str(known[name].__doc__).splitlines()[0]}", file=sys.stderr, flush=True)
         try:
-            figures.extend(known[name].figures())
+            figures.extend(measure(name))
         except Exception:  # noqa: BLE001 the others are run all the same
             traceback.print_exc()
             broken.append(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from shared.actions.admit import Merging, merging_into
 from shared.actions.plan import plan
 from shared.automations.language_limits import limits_of
 from shared.automations.loading import Catalogue, Loaded, endpoint_name, load
@@ -120,13 +121,15 @@ class Rulebook:
         job = main_job(loaded.automation)
         return (loaded.jobs[job].compute, loaded.jobs[job].nodes) if job else ("", 0)
 
-    async def merge(self, activity: Activity, into: str, now: datetime) -> bool:
-        """Have a held activity take over files and causes; False where it is not held any more, or is being written."""
+    async def merge(self, activity: Activity, into: str, now: datetime) -> Merging:
+        """Have a held activity take over files and causes, once."""
         target, etag = await self._activities.load(into)
-        if target.status != "held":
-            return False
         if activity.id in target.merged:
-            return True
+            return "merged"
+        if target.status != "held":
+            return "gone"
+        if merging_into(target):
+            return "busy"
         lists = [await self._files(one.files) for one in (target, activity) if one.files.count]
         files = newest_contents(file for members in lists for file in members)
         # Named by what it was made of: of two that merge at the same moment, neither writes over the other's list.
@@ -142,8 +145,8 @@ class Rulebook:
         try:
             await self._activities.save(target, etag)
         except ChangedError:
-            return False
-        return True
+            return "busy"
+        return "merged"
 
     async def open_for_collection(self, head: Head, cause: Cause, files: Files, failure: str) -> str:
         """Open the activity of a frozen list; `failure` is why it can only fail, "" for none."""

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -29,9 +29,14 @@ _LATEST: Final = timedelta(minutes=5)
 """What holds an activity may end at any time; it is looked at that often at least, and at once when a place is free."""
 _UNKNOWN_LENGTH: Final = timedelta(hours=1)
 _NEXT: Final = 5
+_INTO: Final = "into"
 _TRIES: Final = 3
 _OPENINGS: Final = 100
 """Openings that are remembered without a rate that asks for more."""
+
+
+Merging = Literal["merged", "busy", "gone"]
+"""What came of merging: it has taken over (now or before); it is written by another just now; it is held no more."""
 
 
 class Price(Protocol):
@@ -50,8 +55,8 @@ class Rules(Protocol):
     async def compute(self, activity: Activity) -> tuple[str, int]:
         """Give compute and nodes of its main job, ("", 0) where it runs none."""
 
-    async def merge(self, activity: Activity, into: str, now: datetime) -> bool:
-        """Have a held activity take over files and causes; False where it is not held any more."""
+    async def merge(self, activity: Activity, into: str, now: datetime) -> Merging:
+        """Have a held activity take over files and causes, once."""
 
     async def superseding(self, activity: Activity) -> bool:
         """Tell whether it takes the place of older ones that are held."""
@@ -101,6 +106,8 @@ class Admission:
 
         Where many reserve at the same moment it looks again a little later, as often as it takes: none fails of that.
         """
+        if into := merging_into(work.activity):
+            return await self._merge(work, into)
         limits = await self._rules.limits(work.activity)
         for _ in range(_TRIES):
             with contextlib.suppress(_BusyError):
@@ -127,8 +134,9 @@ class Admission:
         if isinstance(decision, Skip):
             await self._write(rows[-1:], hub.usage, verdict)
             return Refused(f"skipped: {decision.reason}", detail)
-        if isinstance(decision, Merge) and await self._rules.merge(activity, decision.into, now):
-            return Superseded(f"merged into {decision.into}", {**detail, "into": decision.into})
+        if isinstance(decision, Merge):
+            intent = {**work.step.detail, "guards": detail["guards"], _INTO: decision.into}
+            return Again(timedelta(0), intent, status="held", reason=f"held: it is merged into {decision.into}")
         holding = [reason for reason in decision.reasons if reason.holds]
         reasons = "; ".join(reason.text for reason in holding)
         own.usage.waiting.setdefault(activity.id, now)
@@ -143,6 +151,20 @@ class Admission:
         until = decision.until if isinstance(decision, Hold) else None
         after = min(_LATEST, max(_SOONEST, until - now)) if until else _LATEST
         return Again(after, detail, status="held", reason=f"held: {reasons}")
+
+    async def _merge(self, work: Work, into: str) -> Answer:
+        """Do what was decided and saved before: from then on nothing merges into it, and it does nothing else.
+
+        So a crash after the other one was written, which may begin at any moment, leaves no doubt whose its files are.
+        """
+        came = await self._rules.merge(work.activity, into, work.now)
+        detail = dict(work.step.detail)
+        if came == "merged":
+            return Superseded(f"merged into {into}", detail)
+        if came == "busy":
+            return Again(_SOONEST, detail, status="held", reason=f"held: {into}, into which it is merged, is busy")
+        del detail[_INTO]
+        return Again(_SOONEST, detail, status="held", reason=f"held: {into} began before it could be merged into it")
 
     async def _rows(self, activity: Activity, limits: Limits) -> list[UsageRow]:
         keys = [f"automation:{activity.automation}"]
@@ -296,6 +318,12 @@ class Admission:
         """Give since when the storm breaker holds (None while it does not), and how often it ever tripped."""
         usage = (await self._usages.read(_STORM)).usage
         return usage.tripped, usage.trips
+
+
+def merging_into(activity: Activity) -> str:
+    """Give the activity that this one has decided to merge into, "" for none."""
+    step = activity.step("admit")
+    return str(step.detail.get(_INTO, "")) if step else ""
 
 
 def _storm_state(usage: Usage) -> storms.State:

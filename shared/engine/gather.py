@@ -72,15 +72,7 @@ class Gatherer:
 
     async def _look_at_open(self, name: str, head: Head, etag: str, rule: Rule, *, armed: bool) -> None:
         now = self._clock()
-        gathered = await self._collections.gathered(name, head.generation)
-        if gathered.arrived is None:
-            # Members go in before their head opens, so this is a head that was opened anew for what turned out taken.
-            verdict: Close | Wait = Wait(now + rule.quiet, "nothing has arrived")
-        else:
-            verdict = await self._decide(head, gathered, rule, now)
-            held = isinstance(verdict, Wait) and head.opened is not None and now - head.opened >= rule.max_wait
-            if held and not gathered.markers and not await self._collections.fresh(name, head, gathered):
-                verdict = Close("nothing is new in it")
+        verdict = await self._verdict(name, head, rule, now)
         if isinstance(verdict, Close):
             reason = f"incomplete: {verdict.reason}" if verdict.incomplete else verdict.reason
             closing, new_etag = await self._collections.close(name, head, etag, now, reason)
@@ -88,6 +80,17 @@ class Gatherer:
             return
         if armed:
             await self._collections.wake(name, head.generation, max(_SOONEST, verdict.until - now))
+
+    async def _verdict(self, name: str, head: Head, rule: Rule, now: datetime) -> Close | Wait:
+        gathered = await self._collections.gathered(name, head.generation)
+        if gathered.arrived is None:
+            # Members go in before their head opens, so this is a head that was opened anew for what turned out taken.
+            return Wait(now + rule.quiet, "nothing has arrived")
+        verdict = await self._decide(head, gathered, rule, now)
+        held = isinstance(verdict, Wait) and head.opened is not None and now - head.opened >= rule.max_wait
+        if held and not gathered.markers and not await self._collections.fresh(name, head, gathered):
+            return Close("nothing is new in it")
+        return verdict
 
     async def _decide(self, head: Head, gathered: Gathered, rule: Rule, now: datetime) -> Close | Wait:
         count, age = await self._intake.depth()
@@ -105,9 +108,8 @@ class Gatherer:
         return decide(rule, facts, now)
 
     async def _finish(self, name: str, head: Head, etag: str, rule: Rule) -> None:
-        files = await self._collections.freeze(name, head)
-        if files.count:
-            members = await self._collections.frozen(files.blob)
+        files, members = await self._collections.freeze(name, head)
+        if members:
             fail = head.closed_by if head.closed_by.startswith("incomplete: ") else ""
             with places.inside(telling.place_of_collection(name, head, members[0])):
                 identifier = await self._open(head, _cause(name, head, members), files, fail)

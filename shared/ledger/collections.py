@@ -153,15 +153,18 @@ class Collections:
         await self._write(name, closing, etag)
         return (await self.head(name)) or (closing, "")
 
-    async def freeze(self, name: str, head: Head) -> Files:
-        """Write the exact list of the closing generation, once; whoever comes second reads the first one's."""
+    async def freeze(self, name: str, head: Head) -> tuple[Files, tuple[File, ...]]:
+        """Write the exact list of the closing generation, once; whoever comes second reads the first one's.
+
+        Gives what the list is, and the list itself.
+        """
         blob = f"collections/{name}/{head.generation}.json"
         files = await self.fresh(name, head, await self.gathered(name, head.generation))
         try:
             await self._blobs.put(blob, encode(FileList(files=files)), absent=True)
         except AlreadyExistsError:
             files = await self.frozen(blob)
-        return Files(count=len(files), size=sum(file.size for file in files), blob=blob)
+        return Files(count=len(files), size=sum(file.size for file in files), blob=blob), files
 
     async def fresh(self, name: str, head: Head, gathered: Gathered) -> tuple[File, ...]:
         """Give what is gathered and in no frozen list before."""

@@ -321,7 +321,7 @@ class Stage:
 
     async def rows(self, table: str) -> list[Any]:
         """Give all rows of a table."""
-        return await self.store.table(table).partitions(limit=1_000_000)
+        return await self.store.table(table).partitions(limit=100_000_000)
 
     def _next(self) -> datetime:
         times = [self._tick, *(push.due for push in self.pushes)]

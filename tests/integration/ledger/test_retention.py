@@ -116,7 +116,7 @@ async def test_what_a_collection_gathered_goes_and_its_list_and_activity_stay(st
     found = await ledger.collections.head(name)
     assert found is not None
     closing, etag = await ledger.collections.close(name, *found, at, "marker came")
-    frozen = await ledger.collections.freeze(name, closing)
+    frozen, _ = await ledger.collections.freeze(name, closing)
     cause = Cause(kind="events", count=frozen.count, collection=name, generation=1)
     identifier = activity_id(at, name, "1")
     await ledger.activities.open(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.engine.acts import NotPossibleError
-from shared.ledger.records import Act
+from shared.ledger.protocol import StoreError
+from shared.ledger.records import Act, Activity
 from shared.ledger.switches import Pause
 from shared.ledger.usage import Usages
 from tests.unit.flow.world import ENVIRONMENT
@@ -52,6 +53,37 @@ async def test_merge_joins_the_one_that_is_held(world_of: Callable[[str], Any]) 
     newest, held, _ = await world.activities()
     assert newest.reason == f"merged into {held.id}"
     assert (held.merged, held.cause.count) == ([newest.id], 2)
+
+
+async def test_what_was_taken_over_never_begins_too(world_of: Callable[[str], Any]) -> None:
+    """Given a merge whose answer is lost, and that the other one begins before anybody looks again."""
+    world = world_of(automation("{concurrency: {group: g, max: 1, when-busy: merge}}"))
+    await open_some(world, "1", "2")
+    activities = world.hub.activities
+    save = activities.save
+
+    async def lost(activity: Activity, etag: str) -> str:
+        written = str(await save(activity, etag))
+        if activity.merged:
+            raise StoreError("no answer")
+        return written
+
+    activities.save = lost
+    await open_some(world, "3")
+    activities.save = save
+    newest, held, first = await world.activities()
+    assert held.merged == [newest.id]
+    world.azureml.end_jobs()
+    for _ in range(3):
+        await activities.wake(first.id, timedelta(0))
+        await activities.wake(held.id, timedelta(0))
+        await world.run(0)
+    assert (await statuses(world))[:2] == ["succeeded", "running"]
+    await world.run(600)
+    assert (await statuses(world))[2] == "superseded"
+    await world.finish()
+    assert await statuses(world) == ["succeeded", "succeeded", "superseded"]
+    assert (await world.activities())[0].reason == f"merged into {held.id}"
 
 
 async def test_skip_refuses_and_says_so(world_of: Callable[[str], Any]) -> None:
