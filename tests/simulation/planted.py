@@ -19,7 +19,7 @@ from shared.deciding.matching import Matcher
 from shared.deciding.traffic import Traffic
 from shared.deciding.verdicts import Passed
 from shared.events.model import Event
-from shared.intake import accept
+from shared.intake import accept, read
 from shared.intake.accept import Accepted, Intake
 from shared.ledger.activities import Activities
 from shared.ledger.deadletters import DeadLetter, DeadLetters
@@ -47,7 +47,7 @@ def claims_by_the_id_of_the_delivery(patch: pytest.MonkeyPatch) -> None:
     def wrong(event: Event) -> str:
         return claim_name(f"{event.source}\0{event.subject}", event.id)
 
-    patch.setattr(accept, "claim", wrong)
+    patch.setattr(read, "claim", wrong)
     patch.setattr(sources, "claim", wrong)
 
 
