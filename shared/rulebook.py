@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from shared.actions.admit import Merging, merging_into
 from shared.actions.plan import plan
+from shared.automations.guards import hands_files_on
 from shared.automations.language_limits import limits_of
 from shared.automations.loading import Catalogue, Loaded, endpoint_name, load
 from shared.automations.models import Automation, Collect
@@ -196,10 +197,15 @@ class Rulebook:
     ) -> tuple[str, bool]:
         """Open an activity that a person asked for; `key` makes asking twice one. Give its id and whether it is new.
 
-        Raises KeyError for an unknown automation, ValueError for inputs that it does not take.
+        Raises KeyError for an unknown automation, ValueError for inputs that it does not take or files that it lacks.
         """
         loaded = self.catalogue.automations[name]
         given = typed_inputs(loaded.automation, inputs)
+        if place := hands_files_on(loaded.automation):
+            raise ValueError(
+                f"{name} hands the files on that began it ({place}), and a start by hand brings none: have files that "
+                "lie in storage taken in by a backfill, or let the rule read a dataset"
+            )
         index = f"idempotency/{activity_id(_EPOCH, name, key).rpartition('-')[2]}"
         identifier, new = await _first(self._blobs, index, self._id(now, name, key))
         cause = Cause(kind="manual", who=who)

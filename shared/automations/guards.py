@@ -35,6 +35,11 @@ def check_guards(automation: Automation) -> Iterator[tuple[Place, str]]:
                 break
 
 
+def hands_files_on(automation: Automation) -> str:
+    """Give the place where it hands on the files that began it, such as do.job.inputs.data; "" where it does not."""
+    return next((".".join(map(str, place)) for place, text in _expressions(automation) if text == "files"), "")
+
+
 def _problem(text: str, trigger: Trigger, automation: Automation) -> str:
     if text == "files" and trigger.blob_created is None:
         return "hands files on, and there are none: use dataset, or an automation of its own"

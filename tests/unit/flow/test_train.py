@@ -171,3 +171,13 @@ async def test_started_by_hand_twice_with_one_key_is_one_activity(world: World) 
     assert activity.reason.startswith("dataset flights is empty")
     with pytest.raises(ValueError, match="note of delay-train is 3"):
         await world.hub.rulebook.open_by_hand("delay-train", {"note": 3}, "key:ops", "k2", world.now)
+
+
+async def test_what_hands_files_on_is_not_started_by_hand_without_any(world_of: Callable[[str], World]) -> None:
+    world = world_of(
+        "name: each\non: [{blob-created: {container: landing, path: 'in/*.csv'}}]\n"
+        "do: {job: {job: jobs/train.yml, inputs: {data: '${{ files }}'}}}\n"
+    )
+    with pytest.raises(ValueError, match=r"hands the files on that began it \(do\.job\.inputs\.data\)"):
+        await world.hub.rulebook.open_by_hand("each", {}, "key:ops", "k", world.now)
+    assert await world.activities() == []
