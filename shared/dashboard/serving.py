@@ -1,5 +1,7 @@
 """Models and endpoints: what was made, what serves, and how the traffic came to be what it is."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from shared.api.models import ActivityView, AuditView, EndpointShown, Page
@@ -50,8 +52,21 @@ def _release(activity: ActivityView) -> dict[str, Any]:
                 "deployment": str(detail.get("deployment") or ""),
                 "reason": step.reason or activity.reason,
                 "history": moments(detail),
+                "kept": _kept(detail),
             }
     return {}
+
+
+def _kept(detail: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the deployments that stay for going back, until when, and what that costs; None where none stays."""
+    names, until = detail.get("previous"), detail.get("previous-until")
+    if not names or not until:
+        return None
+    return {
+        "names": [str(name) for name in names],
+        "until": datetime.fromisoformat(str(until)),
+        "cost": str(detail.get("previous-cost") or ""),
+    }
 
 
 async def models(desk: Desk) -> list[dict[str, Any]]:

@@ -294,6 +294,9 @@ async def test_the_picture_of_traffic_goes_on_to_who_went_back(desk_of: Any, bro
     for version in ("1", "2"):
         await desk.send(desk.model_event("arrival-delay", version))
         await desk.run(300)
+    page = (await browser.get("endpoints")).text
+    kept = page.split("Kept for going back until ")[1].split("</p>")[0]
+    assert "1 x Standard_DS2_v2: HUB_COMPUTE_PRICES has no price for it" in kept
     await browser.act("roll-back", "delay", reason="people complain")
     page = (await browser.get("endpoints")).text
     assert "key:all</b> went back" in page
