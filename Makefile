@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .venvs/stamps
 RUNTIME := azure-functions-runtime==1.3.0
-WORKERS ?= 2
+WORKERS ?= 3
 BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
@@ -86,7 +86,7 @@ demo: ## tells the whole story on real flights, and leaves its report in out/dem
 	@$(MAKE) --no-print-directory -j3 cloud
 	@HUB_DEMO_BEGAN=$(BEGAN) $(BIN)/python -m local demo
 
-test: ## runs all tests, WORKERS (2) at a time
+test: ## runs all tests, WORKERS (3) at a time
 	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev $(STAMPS)/chromium
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
