@@ -139,7 +139,7 @@ async def backfill(
     hub: Hub, automation: Automation, events: list[Event], who: str, now: datetime, *, do: bool
 ) -> Backfill:
     """Say what bringing the files in would begin and, where asked, bring them in."""
-    mark = f"backfill:{automation.name}"
+    mark = "backfill"  # one for all automations: what one backfill has had decided, no other decides once more
     fresh, idle, taken = await _apart(hub, events, mark)
     fitting = sorted([*fresh, *idle], key=lambda event: event.time)
     said = await simulate_at_once(hub.settings, hub.rulebook.catalogue, fitting, now, _AFTER)

@@ -209,6 +209,7 @@ def wire(
         ),
         clock,
         cancellers={
+            "admit": admission.withdraw,
             "job": jobs.cancel,
             "score": jobs.cancel,
             "evaluate": jobs.cancel,

@@ -81,7 +81,7 @@ class Replayer:
         found = await self._hub.journal.get(identifier)
         if found is None:
             raise NotFoundError(f"no event {identifier} was received")
-        return Chosen([parse_one(found[0].event, found[1])])
+        return Chosen([parse_one(found[0].event, self._now)])
 
     async def dead_letter(self, identifier: str) -> Chosen:
         """Choose a dead letter. Raises NotFoundError."""
@@ -102,7 +102,7 @@ class Replayer:
         chosen: list[Event | Broken] = []
         for stored in await self._hub.journal.span(since, until, most=MOST):
             chosen += [
-                parse_one(taken.event, stored.received)
+                parse_one(taken.event, self._now)
                 for taken in await self._hub.journal.read(stored)
                 if _whole(taken) and (not outcome or any(one.what == outcome for one in taken.outcomes))
             ]
@@ -119,7 +119,7 @@ class Replayer:
                 continue
             for name in await self._claims(activity):
                 if (found := await self._hub.journal.get(name)) is not None and len(chosen) < MOST:
-                    chosen.append(parse_one(found[0].event, found[1]))
+                    chosen.append(parse_one(found[0].event, self._now))
         if not chosen:
             raise NothingToReplayError(f"{automation} refused nothing since {since.isoformat()}")
         return Chosen(chosen)

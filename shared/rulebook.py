@@ -127,7 +127,7 @@ class Rulebook:
         target, etag = await self._activities.load(into)
         if activity.id in target.merged:
             return "merged"
-        if target.status != "held":
+        if target.status != "held" or target.asked("cancel") is not None:
             return "gone"
         if merging_into(target):
             return "busy"
@@ -148,6 +148,10 @@ class Rulebook:
         except ChangedError:
             return "busy"
         return "merged"
+
+    async def merged(self, activity: Activity, into: str) -> bool:
+        """Tell whether another one has taken it over."""
+        return activity.id in (await self._activities.load(into))[0].merged
 
     async def open_for_collection(self, head: Head, cause: Cause, files: Files, failure: str) -> str:
         """Open the activity of a frozen list; `failure` is why it can only fail, "" for none."""

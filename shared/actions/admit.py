@@ -58,6 +58,9 @@ class Rules(Protocol):
     async def merge(self, activity: Activity, into: str, now: datetime) -> Merging:
         """Have a held activity take over files and causes, once."""
 
+    async def merged(self, activity: Activity, into: str) -> bool:
+        """Tell whether another one has taken it over."""
+
     async def superseding(self, activity: Activity) -> bool:
         """Tell whether it takes the place of older ones that are held."""
 
@@ -136,7 +139,7 @@ class Admission:
             return Refused(f"skipped: {decision.reason}", detail)
         if isinstance(decision, Merge):
             intent = {**work.step.detail, "guards": detail["guards"], _INTO: decision.into}
-            return Again(timedelta(0), intent, status="held", reason=f"held: it is merged into {decision.into}")
+            return Again(timedelta(0), intent, reason=f"it is merged into {decision.into}")
         holding = [reason for reason in decision.reasons if reason.holds]
         reasons = "; ".join(reason.text for reason in holding)
         own.usage.waiting.setdefault(activity.id, now)
@@ -165,6 +168,13 @@ class Admission:
             return Again(_SOONEST, detail, status="held", reason=f"held: {into}, into which it is merged, is busy")
         del detail[_INTO]
         return Again(_SOONEST, detail, status="held", reason=f"held: {into} began before it could be merged into it")
+
+    async def withdraw(self, work: Work) -> Answer:
+        """End what is cancelled before it began; what another one has taken over is that one's."""
+        into = merging_into(work.activity)
+        if into and await self._rules.merged(work.activity, into):
+            return Superseded(f"merged into {into}", work.step.detail)
+        return Done(work.step.detail)
 
     async def _rows(self, activity: Activity, limits: Limits) -> list[UsageRow]:
         keys = [f"automation:{activity.automation}"]

@@ -318,7 +318,8 @@ def _told(what: str, error: Exception) -> PermanentError | TransientError | None
         return TransientError(redacted(f"{what}: Azure ML did not answer: {error}"))
     if isinstance(error, MlException) or type(error).__module__.startswith(("azure.ai.ml", "marshmallow")):
         within = error.__cause__ or error.__context__
-        told = _told(what, within) if isinstance(within, Exception) else None
+        local = isinstance(within, (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError))
+        told = _told(what, within) if isinstance(within, Exception) and not local else None
         if isinstance(told, TransientError):
             return told
         return PermanentError(redacted(f"{what}: {' '.join(str(error).split())[:1000]}"))

@@ -33,7 +33,7 @@ class Acts:
             if etag and etag != current:
                 raise ChangedError(f"activity {identifier} has changed since it was read")
             change(activity, act)
-            if act.kind == "retry":
+            if act.kind in {"retry", "acknowledge"}:  # the end is gone through again: the audit hears of it for sure
                 await self._activities.enter(identifier)
             try:
                 await self._activities.save(activity, current)
@@ -81,7 +81,8 @@ def _retry(activity: Activity, act: Act) -> None:
     for step in activity.steps:
         over = over and step.state in {"done", "skipped"}
         if not over or step.kind == "admit":
-            step.state, step.attempt, step.tries, step.detail, step.reason = "pending", activity.attempt, 0, {}, ""
+            kept = {"into": step.detail["into"]} if step.kind == "admit" and "into" in step.detail else {}
+            step.state, step.attempt, step.tries, step.detail, step.reason = "pending", activity.attempt, 0, kept, ""
             step.started = step.ended = None
     if over:
         raise NotPossibleError(f"activity {activity.id} has done all its steps: start the automation anew")

@@ -147,9 +147,7 @@ class Intake:
         recorded = await self._journal.claim(list(settled.values()), now, decided=True) if settled else []
         fresh = [event for one in recorded if one.part for event in one.part.events if event.claim in items]
         done += [(items[event.claim].event, event.claim, event.outcomes) for event in fresh]
-        claimed = await self._claim([_taken(item, via) for item in active], now)
-        if parts := [one.part for one in claimed if one.part is not None]:
-            done += await self._decide(parts, items)
+        claimed = await self._claim([_taken(item, via) for item in active], items, done, now)
         if duplicates := [event for one in (*recorded, *claimed) for event in one.duplicates]:
             await self._journal.fold(duplicates, now)
         left = [event for one in (*recorded, *claimed) for event in one.left]
@@ -162,14 +160,23 @@ class Intake:
                 raise one.error
         return accepted
 
-    async def _claim(self, events: list[Taken], now: datetime) -> list[Claimed]:
-        """Claim; what a crash has left undecided in between is decided first, and no obstacle."""
+    async def _claim(
+        self, events: list[Taken], items: Mapping[str, _Item], done: list[Done], now: datetime
+    ) -> list[Claimed]:
+        """Claim and decide; what a crash has left undecided in between is decided next, and then no obstacle."""
         claimed = await self._journal.claim(events, now)
+        done += await self._decide_of(claimed, items)
         left = [event for one in claimed if isinstance(one.error, UndecidedError) for event in one.left]
         if not left or not await self.sweep(now):
             return claimed
+        again = await self._journal.claim(left, now)
+        done += await self._decide_of(again, items)
         kept = [replace(one, left=(), error=None) if isinstance(one.error, UndecidedError) else one for one in claimed]
-        return [*kept, *await self._journal.claim(left, now)]
+        return [*kept, *again]
+
+    async def _decide_of(self, claimed: Sequence[Claimed], items: Mapping[str, _Item]) -> list[Done]:
+        parts = [one.part for one in claimed if one.part is not None]
+        return await self._decide(parts, items) if parts else []
 
     async def sweep(self, now: datetime) -> int:
         """Decide what a crash has left undecided; give how many parts that were."""

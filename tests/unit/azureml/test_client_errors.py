@@ -64,6 +64,7 @@ def wrapped(within: Exception) -> Exception:
         (wrapped(wrapped(refused(503))), TransientError),
         (wrapped(refused(400)), PermanentError),
         (wrapped(ValueError("no such folder")), PermanentError),
+        (wrapped(FileNotFoundError("no such file")), PermanentError),
     ],
 )
 def test_what_passes_by_itself_and_what_does_not(error: Exception, kind: type[Exception]) -> None:

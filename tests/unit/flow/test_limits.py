@@ -55,9 +55,11 @@ async def test_merge_joins_the_one_that_is_held(world_of: Callable[[str], Any]) 
     assert (held.merged, held.cause.count) == ([newest.id], 2)
 
 
-async def test_what_was_taken_over_never_begins_too(world_of: Callable[[str], Any]) -> None:
-    """Given a merge whose answer is lost, and that the other one begins before anybody looks again."""
-    world = world_of(automation("{concurrency: {group: g, max: 1, when-busy: merge}}"))
+MERGE = "{concurrency: {group: g, max: 1, when-busy: merge}}"
+
+
+async def half_merged(world: Any) -> list[Activity]:
+    """Give three activities: the newest is merged into the one that is held, and the answer of that was lost."""
     await open_some(world, "1", "2")
     activities = world.hub.activities
     save = activities.save
@@ -73,6 +75,91 @@ async def test_what_was_taken_over_never_begins_too(world_of: Callable[[str], An
     activities.save = save
     newest, held, first = await world.activities()
     assert held.merged == [newest.id]
+    return [newest, held, first]
+
+
+async def test_what_was_taken_over_is_not_cancelled_or_tried_again_by_itself(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation(MERGE))
+    newest, held, _ = await half_merged(world)
+    await world.hub.acts.ask(newest.id, Act(kind="cancel", who="ann", at=world.now))
+    await world.run(200)
+    newest, *_ = await world.activities()
+    assert (newest.status, newest.reason) == ("superseded", f"merged into {held.id}")
+
+
+async def test_what_was_taken_over_and_gave_up_is_not_run_by_a_retry(world_of: Callable[[str], Any]) -> None:
+    """Given that the store answers no merge for so long that a person has to look."""
+    world = world_of(automation(MERGE))
+    await open_some(world, "1", "2")
+    rules = world.hub.admission._rules
+    merge, tries = rules.merge, []
+
+    async def unanswered(*arguments: Any) -> Any:
+        if not tries:
+            await merge(*arguments)
+        tries.append(0)
+        raise StoreError("no answer")
+
+    rules.merge = unanswered
+    await open_some(world, "3")
+    identifier = (await world.activities())[0].id
+    for _ in range(40):
+        await world.run(300)
+        world.azureml.end_jobs()
+    rules.merge = merge
+    assert (await statuses(world))[1:] == ["succeeded", "failed"]
+    await world.hub.acts.ask(identifier, Act(kind="retry", who="ann", at=world.now))
+    await world.run(300)
+    assert (await statuses(world))[2] == "superseded"
+
+
+async def test_nothing_merges_into_what_is_being_cancelled(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation(MERGE))
+    await open_some(world, "1", "2")
+    rules = world.hub.admission._rules
+    merge = rules.merge
+
+    async def cancelled_first(activity: Activity, into: str, now: Any) -> Any:
+        rules.merge = merge
+        await world.hub.acts.ask(into, Act(kind="cancel", who="ann", at=world.now))
+        return await merge(activity, into, now)
+
+    rules.merge = cancelled_first
+    await open_some(world, "3")
+    await world.run(60)
+    assert await statuses(world) == ["running", "cancelled", "held"]
+
+
+async def test_an_acknowledgement_that_a_crash_cuts_short_is_audited(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation("{}"))
+    await open_some(world, "1")
+    world.azureml.fate = "Failed"
+    world.azureml.end_jobs()
+    await world.run(120)
+    (activity,) = await world.activities()
+    assert activity.status == "failed"
+    acts = world.hub.acts
+    record = acts.record
+
+    async def died(*_: Any) -> None:
+        raise StoreError("the instance died")
+
+    acts.record = died
+    with pytest.raises(StoreError):
+        await acts.ask(activity.id, Act(kind="acknowledge", who="ann", at=world.now))
+    acts.record = record
+    for _ in range(3):
+        await world.run(600)
+        await world.hub.sweep.run()
+    found = await world.hub.audit.newest(world.now, limit=50)
+    assert [entry.what for _, entry in found].count("acknowledge") == 1
+
+
+async def test_what_was_taken_over_never_begins_too(world_of: Callable[[str], Any]) -> None:
+    """Given that the other one begins before anybody looks again."""
+    world = world_of(automation(MERGE))
+    _, held, first = await half_merged(world)
+    activities = world.hub.activities
     world.azureml.end_jobs()
     for _ in range(3):
         await activities.wake(first.id, timedelta(0))
