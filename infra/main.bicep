@@ -31,7 +31,7 @@ param landingResourceGroup string = resourceGroupName
 param landingSubscriptionId string = subscription().subscriptionId
 param landingLocation string = location
 
-@description('Containers of a landing account that is created here.')
+@description('Containers of the landing account that data drops into; created where the account is.')
 param landingContainers array = ['landing', 'scoring']
 
 @description('Containers of the landing account that jobs write results to.')
@@ -121,6 +121,12 @@ var landingName = empty(landingAccountName) ? 'stdata${token}' : landingAccountN
 var workspace = empty(workspaceName) ? 'mlw-${hubId}-${environmentName}' : workspaceName
 var workspaceStorage = empty(workspaceName) ? 'stml${token}' : workspaceStorageAccountName
 var dataContainer = '${hubId}-data'
+// Names of a hub's own, so that two hubs on one workspace do not take each other's.
+var datastores = toObject(
+  union(landingContainers, outputContainers),
+  container => container,
+  container => '${hubId}_blobs_${replace(container, '-', '_')}'
+)
 var dataDatastore = '${hubId}_data'
 var landingGroup = empty(landingAccountName) ? resourceGroupName : landingResourceGroup
 var landingSubscription = empty(landingAccountName) ? subscription().subscriptionId : landingSubscriptionId
@@ -214,8 +220,7 @@ module workspaceAccess 'modules/workspace-access.bicep' = {
     landingAccountName: landingName
     landingResourceGroup: landingGroup
     landingSubscriptionId: landingSubscription
-    dataContainer: dataContainer
-    dataDatastore: dataDatastore
+    datastores: union(datastores, { '${dataContainer}': dataDatastore })
     existingTopic: existingWorkspaceTopic
   }
   dependsOn: [newWorkspace, landingAccess]
@@ -302,6 +307,7 @@ module app 'modules/app.bicep' = {
         HUB_DATA_ACCOUNT: landingName
         HUB_DATA_CONTAINER: dataContainer
         HUB_DATA_DATASTORE: dataDatastore
+        HUB_DATASTORES: string(datastores)
         HUB_SUBSCRIPTIONS: landingSubscription == workspaceSubscription ? '' : landingSubscription
         HUB_TOPIC_ENDPOINT: topic.outputs.endpoint
         HUB_PUBLIC_URL: publicUrl
@@ -356,6 +362,7 @@ module landingSubscriptions 'modules/subscriptions.bicep' = {
     topicName: landingAccess.outputs.topicName
     hubId: hubId
     hubStorageId: hubStorage.outputs.id
+    dataContainer: dataContainer
     deliveryIdentityId: identity.outputs.deliveryId
     delivery: delivery
     functionAppId: app.outputs.id
@@ -371,6 +378,7 @@ module workspaceSubscriptions 'modules/subscriptions.bicep' = {
     topicName: workspaceAccess.outputs.topicName
     hubId: hubId
     hubStorageId: hubStorage.outputs.id
+    dataContainer: dataContainer
     deliveryIdentityId: identity.outputs.deliveryId
     delivery: delivery
     functionAppId: app.outputs.id
@@ -386,6 +394,7 @@ module hubSubscriptions 'modules/subscriptions.bicep' = {
     topicName: topic.outputs.topicName
     hubId: hubId
     hubStorageId: hubStorage.outputs.id
+    dataContainer: dataContainer
     deliveryIdentityId: identity.outputs.deliveryId
     delivery: delivery
     functionAppId: app.outputs.id

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from azure.core.exceptions import AzureError
 from pydantic import BaseModel, ConfigDict
 
+from shared.actions.lists import copies_because
 from shared.automations.models import Action
 from shared.bootstrap import Hub
 from shared.engine.outcomes import PermanentError, TransientError
@@ -185,25 +186,49 @@ async def _workspace(hub: Hub) -> list[Check]:
 
 async def _datastores(hub: Hub) -> list[Check]:
     """Look whether jobs can read what the hub freezes for them, and write where batch runs leave their results."""
-    settings, checks = hub.settings, []
-    containers = {settings.data_container} if settings.data_account else set()
-    for loaded in hub.rulebook.catalogue.automations.values():
-        if loaded.automation.do.score:
-            containers.add(loaded.automation.do.score.output.partition("/")[0])
-    for container in sorted(containers):
-        name = settings.datastore(container)
-        found = await hub.azureml.datastore(name)
-        if found is None:
-            said = "the workspace has no such datastore"
-        else:
-            elsewhere = f" of account {found[0]}" if found[0] not in {"", settings.data_account} else ""
-            said = f"it stands for container {found[1] or container}{elsewhere}"
-        if found is None or said != f"it stands for container {container}":
-            mend = Mending(settings).datastore(name, container)
-            checks.append(Check(what=f"datastore {name}", state="wrong", said=f"{said}, not {container}", mend=mend))
-        else:
-            checks.append(Check(what=f"datastore {name}", state="ok", said=f"it stands for container {container}"))
-    return checks
+    settings, automations = hub.settings, hub.rulebook.catalogue.automations.values()
+    places: dict[tuple[str, str], str] = {}
+    for loaded in automations if settings.accounts else ():
+        jobs = loaded.automation.do
+        if (jobs.train or jobs.score or jobs.job or loaded.automation.check) and not copies_because(loaded, ()):
+            reason = f"more than HUB_FREEZE_COPY_MOST ({settings.freeze_copy_most:,} bytes) of it cannot be frozen"
+            for blob in (trigger.blob_created for trigger in loaded.automation.on if trigger.blob_created):
+                places[blob.account or "", blob.container] = reason
+    if settings.data_account:
+        places[settings.data_account, settings.data_container] = "jobs cannot read what is frozen"
+        for loaded in automations:
+            if loaded.automation.do.score:
+                container = loaded.automation.do.score.output.partition("/")[0]
+                places[settings.data_account, container] = "batch runs have no place for their results"
+    return list(await asyncio.gather(*(_standing(hub, *place, why) for place, why in sorted(places.items()))))
+
+
+async def _standing(hub: Hub, account: str, container: str, why: str) -> Check:
+    """Look at the datastore of a container; where a trigger names no account, it is enough that one's is right."""
+    accounts = [account] if account else sorted(hub.settings.accounts, key=lambda one: one != hub.settings.data_account)
+    found = await asyncio.gather(*(_datastore(hub, one, container, why) for one in accounts))
+    return min(found, key=lambda check: check.state != "ok")
+
+
+async def _datastore(hub: Hub, account: str, container: str, why: str) -> Check:
+    settings, place = hub.settings, f"{account}/{container}"
+    name = settings.datastore_of(account, container)
+    if not name:
+        wanted = f"{account}_{container}".replace("-", "_")
+        value = json.dumps({**settings.datastores, place: wanted})
+        mend = f"{Mending(settings).datastore(wanted, container, account)} && "
+        mend += Mending(settings).setting("HUB_DATASTORES", value)
+        return Check(what=f"datastore of {place}", state="wrong", said=f"HUB_DATASTORES has none: {why}", mend=mend)
+    found, what = await hub.azureml.datastore(name), f"datastore {name}"
+    if found is not None and found[0] in {"", account} and found[1] in {"", container}:
+        return Check(what=what, state="ok", said=f"it stands for container {place}")
+    seen = (
+        "the workspace has no such datastore"
+        if found is None
+        else f"it stands for {'/'.join(filter(None, found))}, not {place}"
+    )
+    mend = Mending(settings).datastore(name, container, account)
+    return Check(what=what, state="wrong", said=f"{seen}: {why}", mend=mend)
 
 
 async def _channels(hub: Hub) -> list[Check]:

@@ -11,7 +11,7 @@ param computePrincipalIds array
 @description('Container of the frozen copies that jobs read; only the hub writes there.')
 param dataContainer string
 
-@description('Containers that jobs write results to.')
+@description('Containers that jobs write results to, and the hub the manifest beside them.')
 param outputContainers array
 
 @description('Name of a system topic that the account has already: Azure allows one. Empty: one is created.')
@@ -69,6 +69,21 @@ resource appFreezes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     )
   }
 }
+
+resource appVouches 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (container, index) in outputContainers: {
+    name: guid(account.id, container, appPrincipalId)
+    scope: outputs[index]
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roles.storageBlobDataContributor.id
+      )
+    }
+  }
+]
 
 resource computeReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for principal in computePrincipalIds: {

@@ -5,6 +5,9 @@ param topic string
 param topicName string
 param hubId string
 param hubStorageId string
+
+@description('Container of frozen copies: probes are written there, and come back as events.')
+param dataContainer string
 param deliveryIdentityId string
 
 @description('How subscriptions that name a function are delivered: to the queue (no key, no second deployment), pushed to the function, or in batches over HTTP with Entra.')
@@ -66,7 +69,8 @@ var settled = [
       subjectBeginsWith: item.filter.subjectBeginsWith
       subjectEndsWith: item.filter.subjectEndsWith
       isSubjectCaseSensitive: item.filter.isSubjectCaseSensitive
-      advancedFilters: item.filter.advancedFilters
+      // The file names the laptop's container of frozen copies: each hub watches for the probes in its own.
+      advancedFilters: json(replace(string(item.filter.advancedFilters), '/hub-data/', '/${dataContainer}/'))
     }
     retryPolicy: item.retryPolicy
     deadLetterContainer: item.deadLetter.container

@@ -6,12 +6,11 @@ param hubId string
 param appPrincipalId string
 param deliveryIdentityId string
 
-@description('The landing account and the container of frozen copies, as the workspace knows them by a datastore.')
+@description('The landing account, and those of its containers that jobs read or write: name of a datastore by container.')
 param landingAccountName string
 param landingResourceGroup string
 param landingSubscriptionId string
-param dataContainer string
-param dataDatastore string
+param datastores object
 
 @description('Name of a system topic that the workspace has already: Azure allows one. Empty: one is created.')
 param existingTopic string
@@ -23,21 +22,23 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01' exi
   name: workspaceName
 }
 
-resource datastore 'Microsoft.MachineLearningServices/workspaces/datastores@2024-10-01' = {
-  parent: workspace
-  name: dataDatastore
-  properties: {
-    datastoreType: 'AzureBlob'
-    description: 'Frozen copies of the files that activities of hub ${hubId} train and score on.'
-    accountName: landingAccountName
-    containerName: dataContainer
-    resourceGroup: landingResourceGroup
-    subscriptionId: landingSubscriptionId
-    endpoint: environment().suffixes.storage
-    protocol: 'https'
-    credentials: { credentialsType: 'None' }
+resource stores 'Microsoft.MachineLearningServices/workspaces/datastores@2024-10-01' = [
+  for store in items(datastores): {
+    parent: workspace
+    name: store.value
+    properties: {
+      datastoreType: 'AzureBlob'
+      description: 'Container ${store.key} of the landing account, for the jobs of hub ${hubId}.'
+      accountName: landingAccountName
+      containerName: store.key
+      resourceGroup: landingResourceGroup
+      subscriptionId: landingSubscriptionId
+      endpoint: environment().suffixes.storage
+      protocol: 'https'
+      credentials: { credentialsType: 'None' }
+    }
   }
-}
+]
 
 resource appLaunches 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(workspace.id, appPrincipalId, roles.azureMLDataScientist.id)

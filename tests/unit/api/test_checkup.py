@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+DROPS = {"HUB_ACCOUNT_DROPS__blobServiceUri": "https://drops.blob.core.windows.net"}
 IN_AZURE = {"WEBSITE_SITE_NAME": "hub-app", "WEBSITE_RESOURCE_GROUP": "hub-group"}
 
 
@@ -24,7 +25,8 @@ def change(desk: Any, old: str, new: str, **environment: str) -> None:
 
 async def test_what_is_right_says_so(desk: Any) -> None:
     found = await checks(desk)
-    assert found["datastore hub_data"] == ("ok", "it stands for container hub-data", "")
+    assert found["datastore hub_data"] == ("ok", "it stands for container landing/hub-data", "")
+    assert found["datastore landing"] == ("ok", "it stands for container landing/landing", "")
     assert found["channels"][0] == "ok"
     assert {state for state, _, _ in found.values()} <= {"ok", "unknown"}
 
@@ -35,7 +37,32 @@ async def test_a_datastore_that_is_missing_or_another_s(desk: Any) -> None:
     assert (state, "no such datastore" in said) == ("wrong", True)
     assert "az ml datastore create --file datastore.yml --workspace-name ws --resource-group rg" in mend
     desk.azureml.datastores["hub_data"] = "elsewhere"
-    assert "it stands for container elsewhere" in (await checks(desk))["datastore hub_data"][1]
+    state, said, mend = (await checks(desk))["datastore hub_data"]
+    assert (state, said.partition(":")[0]) == ("wrong", "it stands for landing/elsewhere, not landing/hub-data")
+
+
+async def test_a_container_that_could_not_be_frozen_by_a_list_has_a_datastore_too(desk: Any) -> None:
+    del desk.azureml.datastores["landing"]
+    state, said, mend = (await checks(desk))["datastore landing"]
+    assert state == "wrong"
+    assert said.startswith("the workspace has no such datastore: more than HUB_FREEZE_COPY_MOST (100,000,000,000 ")
+    assert '"container_name": "landing"' in mend
+    change(desk, "container: landing", "container: landing\n      account: drops", **DROPS)
+    state, said, mend = (await checks(desk))["datastore of drops/landing"]
+    assert (state, said.partition(":")[0]) == ("wrong", "HUB_DATASTORES has none")
+    assert '"account_name": "drops"' in mend
+    assert """'HUB_DATASTORES={"drops/landing": "drops_landing"}'""" in mend
+    desk.azureml.datastores["drops_landing"] = "drops/landing"
+    change(desk, "", "", **DROPS, HUB_DATASTORES='{"drops/landing": "drops_landing"}')
+    assert (await checks(desk))["datastore drops_landing"][0] == "ok"
+
+
+async def test_no_datastore_is_wanted_for_what_is_never_frozen_by_a_list(desk: Any) -> None:
+    for file in (desk.root / "jobs").rglob("*.yml"):
+        file.write_text(file.read_text().replace("type: uri_folder", "type: uri_folder, mode: direct"))
+    change(desk, "", "")
+    desk.azureml.datastores.pop("landing")
+    assert "datastore landing" not in await checks(desk)
 
 
 async def test_a_channel_that_no_setting_has(desk: Any) -> None:

@@ -143,7 +143,8 @@ class FakeAzureML:
         return self.jobs.get(name)
 
     async def datastore(self, name: str) -> tuple[str, str] | None:
-        return ("landing", self.datastores[name]) if name in self.datastores else None
+        account, _, container = f"landing/{self.datastores.get(name, '')}".rpartition("/")
+        return (account.rpartition("/")[2], container) if container else None
 
     async def cancel(self, name: str) -> None:
         self.jobs[name] = JobView(name, "Canceled", tags=self.jobs[name].tags)

@@ -54,6 +54,16 @@ _CLIENTS: Final = (
 )  # fmt: skip
 _LOCAL: Final = frozenset({"close", "from_connection_string", "url", "table_name", "queue_name", "container_name"})
 _CHANGES: Final = ("begin_", "create", "delete", "update", "archive")
+FROZEN: Final = "the container of frozen copies"
+RESULTS: Final = "the containers of results"
+OTHERS: Final = "other workspaces' accounts"
+WRITERS: Final[Mapping[str, str]] = {
+    "actions/freeze.py": FROZEN,
+    "actions/promote.py": OTHERS,
+    "actions/score.py": RESULTS,
+    "intake/probing.py": FROZEN,
+}
+"""Where each module writes into data accounts."""
 _CONTROL: Final = frozenset({"compute", "workspaces", "registries", "connections", "datastores"})
 """Parts of MLClient where AzureML Data Scientist may look and not change."""
 
@@ -83,22 +93,52 @@ def changes_of_control(source: str) -> set[str]:
     return found
 
 
+def writers(root: Path) -> set[str]:
+    """Give the modules of shared/ that write or copy blobs into data accounts: `data.write(…)`, `data.copy(…)`."""
+    found = set()
+    for path in (root / "shared").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in {"write", "copy"}:
+                owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+                if owner.lstrip("_") == "data":
+                    found.add(path.relative_to(root / "shared").as_posix())
+    return found
+
+
+def _rights(scenario: Scenario) -> dict[str, set[str]]:
+    """Give what the app may do where; in the containers of results, what it may in every one of them."""
+    (hub,) = (one.name for one in scenario.deployment.of("Microsoft.Storage/storageAccounts") if "hub-" in one.file)
+    outputs = scenario.parameters.get("outputContainers", ["scored"])
+    found: dict[str, set[str]] = {}
+    for (who, role, where), one in grants(scenario):
+        if who != "app" or role not in ROLES or "/storageAccounts/" not in where:
+            continue
+        container = where.partition("/containers/")[2]
+        if container:
+            place = container if container in outputs else FROZEN
+        elif where.endswith(f"/{hub}"):
+            place = "hub"
+        else:
+            place = "landing" if one.file == "landing-access.bicep" else OTHERS
+        found.setdefault(place, set()).update(ROLES[role])
+    return {**found, RESULTS: set.intersection(*(found.get(one, set()) for one in outputs))}
+
+
 def allowed(scenario: Scenario, root: Path = ROOT) -> Iterator[str]:
     """Give what the code does and no role of the app allows."""
-    (hub,) = (one.name for one in scenario.deployment.of("Microsoft.Storage/storageAccounts") if "hub-" in one.file)
-    rights: dict[str, set[str]] = {"hub": set(), "landing": set(), "frozen": set()}
-    for (who, role, where), one in grants(scenario):
-        if who == "app" and role in ROLES and "/storageAccounts/" in where:
-            place = "hub" if where.endswith(f"/{hub}") else "frozen" if "/containers/" in where else "landing"
-            if place != "landing" or one.file == "landing-access.bicep":
-                rights[place] |= ROLES[role]
-    for path, reading, writing in (("ledger/azure.py", "hub", "hub"), ("data.py", "landing", "frozen")):
+    rights = _rights(scenario)
+    for path, reading, writing in (("ledger/azure.py", "hub", "hub"), ("data.py", "landing", FROZEN)):
         for call in sorted(storage_calls((root / "shared" / path).read_text())):
             need = OPERATIONS.get(call)
             if need is None:
                 yield f"shared/{path}: what right does {call} need? Say so in tests/unit/infra/access.py"
-            elif need not in rights[reading if need.endswith("read") else writing]:
+            elif need not in rights.get(reading if need.endswith("read") else writing, set()):
                 yield f"shared/{path}: no role of the app allows {call} ({need})"
+    for name in sorted(writers(root)):
+        if name not in WRITERS:
+            yield f"shared/{name}: where does it write blobs? Say so in tests/unit/infra/access.py"
+        elif "blob write" not in rights.get(WRITERS[name], set()):
+            yield f"shared/{name}: no role of the app allows it to write to {WRITERS[name]}"
     for path_of_module in sorted((root / "shared" / "azureml").rglob("*.py")):
         for call in sorted(changes_of_control(path_of_module.read_text())):
             yield f"{path_of_module.name}: AzureML Data Scientist does not allow {call}"

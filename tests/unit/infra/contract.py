@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from shared.automations import filters
+from shared.automations.loading import load
 from shared.notify import channels
 from shared.telemetry.names import METRICS
 from tests.unit.infra.code import Code
 from tests.unit.infra.results import Resource
-from tests.unit.infra.scenarios import Scenario
+from tests.unit.infra.scenarios import ROOT, Scenario
 
 _STORAGE: Final = "Microsoft.Storage/storageAccounts"
 _FORBIDDEN: Final = frozenset(
@@ -91,6 +93,9 @@ def _subscriptions(
     found = [one for one in resources if one.type.endswith("/eventSubscriptions")]
     if {one.type.split("/")[1] for one in found} != {"systemTopics", "topics"} or len(found) < 3:
         yield "storage, workspace and the hub's topic each need a subscription"
+    probes = f"/containers/{settings['HUB_DATA_CONTAINER']}/blobs/probe/"
+    if not any(probes in json.dumps(one.body["properties"]["filter"]["advancedFilters"]) for one in found):
+        yield f"no subscription lets the probes of {probes} through"
     for one in found:
         properties = one.body["properties"]
         for fault in (*_destination(properties, code, queues, read), *_delivery(properties, containers)):
@@ -215,18 +220,33 @@ def _data(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"container {container!r} of frozen copies is not declared on {account!r}"
     if f"HUB_ACCOUNT_{account.upper()}__blobServiceUri" not in settings:
         yield f"the hub is not told the address of account {account!r}"
-    (datastore,) = deployment.of("Microsoft.MachineLearningServices/workspaces/datastores")
-    properties = datastore.body["properties"]
-    workspace = settings["AZUREML_WORKSPACE_NAME"]
-    if datastore.name != f"{workspace}/{settings['HUB_DATA_DATASTORE']}":
-        yield f"datastore {settings['HUB_DATA_DATASTORE']!r} of the settings is not the one declared"
-    if (properties["accountName"], properties["containerName"]) != (account, container):
-        yield "the datastore does not point at the frozen copies"
+    yield from _datastores(scenario, settings)
     for one in deployment.of(f"{_STORAGE}/managementPolicies"):
         for rule in one.body["properties"]["policy"]["rules"]:
             for prefix in rule["definition"]["filters"]["prefixMatch"]:
                 if prefix.partition("/")[0] not in {name.rpartition("/")[2] for name in names}:
                     yield f"lifecycle rule {rule['name']!r} is for {prefix!r}: no such container"
+
+
+def _datastores(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str]:
+    declared = {
+        one.name.rpartition("/")[2]: (one.body["properties"]["accountName"], one.body["properties"]["containerName"])
+        for one in scenario.deployment.of("Microsoft.MachineLearningServices/workspaces/datastores")
+        if one.name.partition("/")[0] == settings["AZUREML_WORKSPACE_NAME"]
+    }
+    account, told = settings["HUB_DATA_ACCOUNT"], json.loads(settings["HUB_DATASTORES"])
+    wanted = {**told, settings["HUB_DATA_CONTAINER"]: settings["HUB_DATA_DATASTORE"]}
+    for container, name in wanted.items():
+        if declared.get(name) != (account, container):
+            yield f"datastore {name!r} of the settings does not stand for container {container!r}, or is not declared"
+    for name in sorted(set(declared) - set(wanted.values())):
+        yield f"datastore {name!r} is declared, and no setting names it"
+    for loaded in load(ROOT / "automations", ROOT).automations.values():
+        score = loaded.automation.do.score
+        used = [*filters.containers([loaded.automation]), *([score.output.partition("/")[0]] if score else ())]
+        for container in used:
+            if container not in wanted:
+                yield f"{loaded.file}: container {container!r} has no datastore: lists and results need one"
 
 
 def _queries(resources: list[Resource], code: Code) -> Iterator[str]:

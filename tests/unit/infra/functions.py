@@ -32,7 +32,8 @@ def _union(*values: Any) -> Any:
     if all(isinstance(value, dict) for value in values):
         return {key: item for value in values for key, item in value.items()}
     if all(isinstance(value, list) for value in values):
-        return [item for value in values for item in value]
+        every = [item for value in values for item in value]
+        return [item for place, item in enumerate(every) if item not in every[:place]]
     raise FunctionError("union takes objects only, or arrays only")
 
 
@@ -60,7 +61,9 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
     "flatten": (1, 1, _flatten),
     "items": (1, 1, lambda value: [{"key": key, "value": value[key]} for key in sorted(value)]),
     "guid": (1, 15, _guid),
+    "json": (1, 1, json.loads),
     "length": (1, 1, len),
+    "replace": (3, 3, lambda value, old, new: value.replace(old, new)),
     "string": (1, 1, _string),
     "take": (2, 2, lambda value, count: value[:count]),
     "toLower": (1, 1, lambda value: type(value)(value.lower())),

@@ -152,6 +152,8 @@ def _expected(scenario: Scenario) -> set[Grant]:
         ("delivery", "Storage Queue Data Message Sender", f"{account}/queueServices/default/queues/hub-events"),
         ("delivery", "Storage Blob Data Contributor", f"{account}/blobServices/default/containers/hub-dead-letters"),
     }
+    outputs = [f"{landing}/blobServices/default/containers/{one}" for one in given.get("outputContainers", ["scored"])]
+    expected |= {("app", "Storage Blob Data Contributor", output) for output in outputs}
     accounts = {name.split("_")[2] for name in settings if re.fullmatch(r"HUB_ACCOUNT_\w+?__blobServiceUri", name)}
     for name in accounts - {settings["HUB_DATA_ACCOUNT"].upper()}:
         expected.add(("app", "Storage Blob Data Contributor", f"{_STORAGE}/{name.lower()}"))
@@ -167,7 +169,7 @@ def _expected(scenario: Scenario) -> set[Grant]:
         expected.add(("app", "Key Vault Secrets User", f"Microsoft.KeyVault/vaults/{given['settingsVaultName']}"))
     if given.get("computePrincipalIds"):
         expected.add(("compute", "Storage Blob Data Reader", landing))
-        expected.add(("compute", "Storage Blob Data Contributor", f"{landing}/blobServices/default/containers/scored"))
+        expected |= {("compute", "Storage Blob Data Contributor", output) for output in outputs}
     return expected
 
 

@@ -280,9 +280,27 @@ MISTAKES = {
     ),
     "a datastore that points elsewhere": (
         "modules/workspace-access.bicep",
-        "containerName: dataContainer",
+        "containerName: store.key",
         "containerName: 'data'",
-        "",
+        "datastore 'hub_data' of the settings does not stand for container 'hub-data'",
+    ),
+    "a container whose datastore was forgotten": (
+        "main.bicep",
+        "union(landingContainers, outputContainers),",
+        "landingContainers,",
+        "container 'scored' has no datastore",
+    ),
+    "results that the hub cannot vouch for": (
+        "modules/landing-access.bicep",
+        "for (container, index) in outputContainers",
+        "for (container, index) in []",
+        "shared/actions/score.py: no role of the app allows it to write to the containers of results",
+    ),
+    "probes of another hub": (
+        "modules/subscriptions.bicep",
+        "'/hub-data/', '/${dataContainer}/'",
+        "'/hub-data/', '/${dataContainer}'",
+        "no subscription lets the probes of /containers/second-data/blobs/probe/ through",
     ),
 }
 
