@@ -78,10 +78,8 @@ class Invocations:
         if len(outputs) > 1:
             raise invalid("A model deployment has one output.")
         asked: Json = next(iter(outputs.values()), {})
-        kind = _TYPES.get(str(asked.get("jobOutputType") or "UriFolder").lower(), "uri_folder")
-        is_file = kind == "uri_file" and bool(asked.get("uri"))
-        output: Json = {"type": "uri_file" if is_file else "uri_folder"}
-        spec = self._component(settings, inputs[data]["jobInputType"], output, given)
+        folder, file = _output(asked)
+        spec = self._component(settings, inputs[data]["jobInputType"], file, given)
         version = str(uuid.UUID(hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]))
         self._assets.create("components", "azureml_anonymous", version, {"componentSpec": spec, "isAnonymous": True})
         component = f"{self._cloud.workspace_id}/components/azureml_anonymous/versions/{version}"
@@ -104,7 +102,7 @@ class Invocations:
             "displayName": name,
             "computeId": settings["compute"],
             "inputs": {"data": inputs[data], "model": model},
-            "outputs": {"score": {"jobOutputType": output["type"], "uri": asked.get("uri")}},
+            "outputs": {"score": {"jobOutputType": "uri_folder", "uri": folder}},
             "settings": {"continue_on_step_failure": False},
             "jobs": {_STEP: step},
             "properties": {
@@ -127,7 +125,7 @@ class Invocations:
             },
         }
 
-    def _component(self, settings: Json, data: str, output: Json, given: Json) -> Json:
+    def _component(self, settings: Json, data: str, file: str, given: Json) -> Json:
         ref = asset_ref(settings["model"]["assetId"], "models")
         assert ref is not None
         model = self._assets.find(ref, "models")["properties"]
@@ -138,8 +136,7 @@ class Invocations:
         options = {
             "--model-name": place.path.rstrip("/").rpartition("/")[2],
             "--script": code.get("scoringScript") or str(_SCORING / "mlflow_batch.py"),
-            "--output-is": "file" if output["type"] == "uri_file" else "folder",
-            "--output-file": given.get("outputFileName") or settings["outputFileName"],
+            "--output-file": file or given.get("outputFileName") or settings["outputFileName"],
             "--action": "append_row" if settings["outputAction"] == "AppendRow" else "summary_only",
             "--mini-batch-size": overrides["miniBatchSize"],
             "--concurrency": settings["maxConcurrencyPerInstance"] * settings["resources"]["instanceCount"],
@@ -157,7 +154,7 @@ class Invocations:
             "environment": settings["environmentId"] or _ENVIRONMENT,
             "code": code.get("codeId"),
             "inputs": {"data": {"type": data}, "model": {"type": model["modelType"]}},
-            "outputs": {"score": output},
+            "outputs": {"score": {"type": "uri_folder"}},
         }
 
     def _body(self, job: Json) -> Json:
@@ -213,6 +210,31 @@ class Invocations:
             if deployment in {None, properties["tags"].get("azureml.deploymentname")}:
                 found.append(self._body(job))
         return listing(found)
+
+
+def _output(given: Json) -> tuple[str | None, str]:
+    """Give the folder and the file of an output, of which a model deployment takes a file's address only.
+
+    The service's own words: https://github.com/MicrosoftDocs/azure-docs/issues/118447. What a scoring script writes
+    itself goes to the file's folder.
+    """
+    if not given:
+        return None, ""
+    kind = str(given.get("jobOutputType") or "")
+    known = _TYPES.get(kind.lower().replace("_", ""), kind)
+    if known != "uri_file":
+        fault = {
+            "PropertyName": "OutputData.Values[0].JobOutputType",
+            "ErrorMessage": "Job output type must be 'uri_file'.",
+            "AttemptedValue": known,
+            "ErrorCode": "PredicateValidator",
+        }
+        raise invalid(
+            "The Job request provided has the following validation errors. Please resolve them and try again.\n"
+            f"Errors:\n{json.dumps([fault], indent=2)}"
+        )
+    folder, slash, file = str(given.get("uri") or "").rpartition("/")
+    return f"{folder}{slash}" or None, file
 
 
 def _input(given: Json) -> Json:

@@ -33,7 +33,9 @@ _CLAUSE: Final = re.compile(r"(\w+)\s+eq\s+'([^']*)'", re.IGNORECASE)
 _INTERVAL: Final = re.compile(r"PT(\d+)([SMH])|P(\d+)D")
 _MINUTE: Final = 60
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3600}
-_AGGREGATIONS: Final = ("average", "total", "minimum", "maximum", "count")
+_AGGREGATION: Final = "average"
+"""The one that is documented for these metrics; Azure Monitor fails when asked for one that a metric lacks
+(https://github.com/open-telemetry/opentelemetry-collector-contrib/pull/32320)."""
 
 
 class Metrics:
@@ -124,7 +126,9 @@ class Metrics:
         step = _step(call.query.get("interval") or "PT1M")
         wanted = [name.strip() for name in call.query.get("metricnames", "").split(",") if name.strip()]
         filters = [(key.lower(), value) for key, value in _CLAUSE.findall(call.query.get("$filter", ""))]
-        shown = [kind.strip().lower() for kind in (call.query.get("aggregation") or "Average").split(",")]
+        for kind in (call.query.get("aggregation") or _AGGREGATION).split(","):
+            if kind.strip().lower() != _AGGREGATION:
+                raise invalid(f"The aggregation '{kind.strip()}' is not documented for metrics of online endpoints.")
         for name in wanted:
             if name.lower() not in _NAMES:
                 known = ", ".join(name for name, _ in _NAMES.values())
@@ -132,9 +136,7 @@ class Metrics:
         rows = self._rows(body["name"].lower(), start, end, filters)
         if step < _MINUTE:
             rows = _fine(rows, start, end, step)
-        value = [
-            self._metric(body["id"], *_NAMES[name.lower()], rows, filters, shown, (start, step)) for name in wanted
-        ]
+        value = [self._metric(body["id"], *_NAMES[name.lower()], rows, filters, (start, step)) for name in wanted]
         return reply(
             {
                 "cost": 0,
@@ -179,7 +181,6 @@ class Metrics:
         unit: str,
         rows: list[Json],
         filters: list[tuple[str, str]],
-        shown: list[str],
         grid: tuple[datetime, int],
     ) -> Json:
         dimensions = list(dict.fromkeys(key for key, _ in filters))
@@ -199,7 +200,7 @@ class Metrics:
                 "data": [
                     {
                         "timeStamp": _stamp(datetime.fromtimestamp(base + slot * step, UTC)),
-                        **{kind: _value(name, kind, found) for kind in shown if kind in _AGGREGATIONS},
+                        _AGGREGATION: _value(name, found),
                     }
                     for slot, found in sorted(slots.items())
                 ],
@@ -229,24 +230,15 @@ def _matches(row: Json, filters: list[tuple[str, str]]) -> bool:
     return True
 
 
-def _value(name: str, kind: str, rows: list[Json]) -> float:
-    count = sum(len(row["ms"]) + row["more"] for row in rows)
-    if kind == "count":
-        return float(count)
+def _value(name: str, rows: list[Json]) -> float:
+    """Give the average: of the minutes for requests, of the requests for latencies; a percentile is the service's."""
     if name == "RequestsPerMinute":
-        by_minute: dict[int, int] = {}
-        for row in rows:
-            by_minute[row["minute"]] = by_minute.get(row["minute"], 0) + len(row["ms"]) + row["more"]
-        counts = list(by_minute.values())
-        of_minutes = {"average": count / len(counts), "total": count, "minimum": min(counts), "maximum": max(counts)}
-        return float(of_minutes[kind])
+        return float(sum(len(row["ms"]) + row["more"] for row in rows)) / len({row["minute"] for row in rows})
     values = sorted(value for row in rows for value in row["ms"])
     share = _PERCENTILES.get(name.rpartition("_")[2])
     if share is not None:
         return float(values[min(len(values) - 1, int(share * len(values)))])
-    mean = sum(values) / len(values)
-    of_requests = {"average": mean, "total": sum(values), "minimum": values[0], "maximum": values[-1]}
-    return float(of_requests[kind])
+    return float(sum(values) / len(values))
 
 
 def _fine(rows: list[Json], start: datetime, end: datetime, step: int) -> list[Json]:

@@ -22,6 +22,7 @@ from shared.ledger.scorings import Scorings
 MANIFEST: Final = "manifest"
 """What the scoring code leaves beside its results: files `manifest*.json` with `files`, each with `path`, `rows_in`,
 `rows_out`, `errors` and `nulls`."""
+_NAME: Final = re.compile(rf"{MANIFEST}.*\.json")
 OURS: Final = "hub-manifest.json"
 """What the hub leaves beside them once they are checked: only where it stands are they results."""
 _COUNTS: Final = ("rows_in", "rows_out", "errors", "nulls")
@@ -89,7 +90,7 @@ class Scoring:
         container, folder = place(rule.output, activity)
         account = self._context.settings.data_account
         found = [file async for file in self._data.files(account, container, folder)]
-        manifests = [file for file in found if _is_manifest(file.path.removeprefix(folder))]
+        manifests = _manifests(found)
         if not manifests:
             return Failed(
                 f"{container}/{folder} holds {len(found)} files and no {MANIFEST}*.json: nothing can be said of them"
@@ -97,8 +98,9 @@ class Scoring:
         entries: list[Mapping[str, Any]] = []
         for file in manifests:
             text = await self._data.read(account, container, file.path, limit=_MOST)
+            beside = file.path.rpartition("/")[0].removeprefix(folder.rstrip("/")).lstrip("/")
             try:
-                entries += [_entry(one) for one in json.loads(text)["files"]]
+                entries += [_entry(one, beside) for one in json.loads(text)["files"]]
             except (ValueError, LookupError, TypeError, AttributeError) as error:
                 why = f"`files` with path, rows_in, rows_out, errors and nulls is expected ({error})"
                 return Failed(f"{container}/{file.path} is no manifest: {why}")
@@ -164,12 +166,12 @@ def model_of(inputs: Mapping[str, JobInput]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _entry(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Read an entry of a manifest. Raises where it has no path, or a count that is none."""
+def _entry(told: Mapping[str, Any], beside: str) -> dict[str, Any]:
+    """Read an entry of a manifest that lies in a folder of the results. Raises where it has no path, or no counts."""
     counts = {name: int(told.get(name) or 0) for name in _COUNTS}
     if min(counts.values()) < 0:
         raise ValueError(f"{told['path']} has a count below 0")
-    return {"path": str(told["path"]), **counts}
+    return {"path": f"{beside}/{told['path']}" if beside else str(told["path"]), **counts}
 
 
 def check(
@@ -195,8 +197,11 @@ def check(
     return {**totals, "files": len(entries)}, problems
 
 
-def _is_manifest(name: str) -> bool:
-    return "/" not in name and name.startswith(MANIFEST) and name.endswith(".json")
+def _manifests(found: Sequence[File]) -> list[File]:
+    """Give the manifests: those that lie highest, as the service may put results into a folder of its own."""
+    named = [file for file in found if _NAME.fullmatch(file.path.rpartition("/")[2])]
+    highest = min((file.path.count("/") for file in named), default=0)
+    return [file for file in named if file.path.count("/") == highest]
 
 
 def _frozen(activity: Activity) -> str:

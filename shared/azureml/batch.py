@@ -14,6 +14,9 @@ from shared.engine.outcomes import PermanentError, TransientError
 
 _AUDIENCE: Final = "https://ml.azure.com"
 _TIMEOUT: Final = 60
+_FILE: Final = "predictions.csv"
+"""The file that the service makes of what a scoring script returns: an output's address has to name one, and the
+scoring script's own files go beside it (https://learn.microsoft.com/azure/machine-learning/how-to-access-data-batch-endpoints-jobs)."""
 _MODEL: Final = re.compile(r"/models/([^/]+)/versions/([^/]+)$")
 _TRANSIENT: Final = frozenset({408, 409, 423, 429, 500, 502, 503, 504})
 
@@ -78,7 +81,8 @@ class AzureBatch:
         """Begin the run."""
         existing = await self._azureml.job(invocation.name)
         if existing is not None:
-            if existing.tags.get(HUB_TAG) != invocation.tags.get(HUB_TAG):
+            # The name is of the activity's own making; tags of an invocation may not have reached the job.
+            if HUB_TAG in existing.tags and existing.tags[HUB_TAG] != invocation.tags.get(HUB_TAG):
                 raise PermanentError(f"a job {invocation.name} exists and was not made by this activity")
             return
         endpoint = await self._endpoint(invocation.endpoint)
@@ -88,7 +92,7 @@ class AzureBatch:
             "properties": {
                 "name": invocation.name,
                 "inputData": {"data": {"jobInputType": "UriFolder", "uri": invocation.data}},
-                "outputData": {"score": {"jobOutputType": "UriFolder", "uri": invocation.output}},
+                "outputData": {"score": {"jobOutputType": "UriFile", "uri": f"{invocation.output}{_FILE}"}},
                 "properties": {"experimentName": invocation.experiment, **lasting(invocation.tags)},
                 "tags": dict(invocation.tags),
             }

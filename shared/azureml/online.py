@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _METRICS_VERSION: Final = "2023-10-01"
 _TIMEOUT: Final = 60
 _PERCENTILES: Final = ("P50", "P90", "P95", "P99")
+_MINUTE: Final = 60
 _LOG_LINES: Final = 400
 
 
@@ -87,7 +88,10 @@ class AzureEndpoints:
         if not operation.startswith(f"{manager}/"):
             return ""
         path, _, query = operation.removeprefix(manager).partition("?")
-        body = await self.request("GET", path, version=dict(parse_qsl(query)).get("api-version", VERSION))
+        try:
+            body = await self.request("GET", path, version=dict(parse_qsl(query)).get("api-version", VERSION))
+        except PermanentError as problem:  # the log may still say why
+            return f"the service's reason cannot be read: {problem}"
         error = (body or {}).get("error") or {}
         return redacted(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)))
 
@@ -134,7 +138,13 @@ class AzureEndpoints:
         return redacted(str((body or {}).get("content") or ""), most=60_000)
 
     async def measured(self, endpoint: str, deployment: str, start: datetime, end: datetime, grain: int) -> Measured:
-        """Ask Azure Monitor for requests by status, and for the latency percentiles, which are never averaged."""
+        """Ask Azure Monitor for requests by status, and for the latency percentiles, which are never averaged.
+
+        Requests have one aggregation that is documented, the average of a minute's values; asked for another, Azure
+        Monitor may fail. So they are asked for minute by minute, and the minutes are added up
+        (https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/
+        microsoft-machinelearningservices-workspaces-onlineendpoints-metrics).
+        """
         interval = f"PT{grain // 60}M" if grain % 60 == 0 else f"PT{grain}S"
         span = f"{stamp(start)}/{stamp(end)}"
         path = f"onlineEndpoints/{endpoint}/providers/Microsoft.Insights/metrics"
@@ -146,8 +156,8 @@ class AzureEndpoints:
             parameters={
                 "metricnames": "RequestsPerMinute",
                 "timespan": span,
-                "interval": interval,
-                "aggregation": "Count",
+                "interval": "PT1M" if grain >= _MINUTE else interval,
+                "aggregation": "Average",
                 "$filter": f"{one} and statusCode eq '*'",
             },
         )

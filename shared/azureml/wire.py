@@ -59,7 +59,7 @@ def measured_of(
     for metric in requests.get("value", []):
         for series in metric.get("timeseries", []):
             statuses = [str(item["value"]) for item in series.get("metadatavalues", []) if _is_status(item)]
-            count = sum(float(point.get("count") or 0) for point in series.get("data", []))
+            count = sum(float(point.get("average") or 0) for point in series.get("data", []))
             total += count
             failed += count if any(one.startswith("5") or one in _FAILED for one in statuses) else 0
     percentiles: dict[str, tuple[float, ...]] = {}

@@ -111,9 +111,7 @@ def manifest(files: Sequence[Scored]) -> dict[str, Any]:
 
 
 def write_manifest(path: Path, files: Sequence[Scored]) -> dict[str, Any]:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest in one write: outputs are mounted storage, which may not rename; it is read after the run."""
     content = manifest(files)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1))
-    partial.replace(path)
+    path.write_text(json.dumps(content, indent=1))
     return content

@@ -29,7 +29,7 @@ def main() -> int:
     print(f"Scoring {len(files)} files in {len(batches)} mini-batches, {given.concurrency} at once")
     os.environ["AZUREML_MODEL_DIR"] = _model_directory(given)
     output = Path(given.output)
-    os.environ["AZUREML_BI_OUTPUT_PATH"] = str(output if given.output_is == "folder" else output.parent)
+    os.environ["AZUREML_BI_OUTPUT_PATH"] = str(output)
     sys.stdout.flush()
     failed, lines = 0, []
     with ProcessPoolExecutor(given.concurrency, initializer=_load, initargs=(given.script,)) as pool:
@@ -45,7 +45,7 @@ def main() -> int:
                 print(f"{failed} inputs failed; the error threshold is {given.error_threshold}")
                 return 1
     if given.action == "append_row":
-        target = output / given.output_file if given.output_is == "folder" else output
+        target = output / given.output_file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("".join(f"{line}\n" for line in lines))
     print(f"Scored {len(files) - failed} of {len(files)} files, {len(lines)} rows")
@@ -61,7 +61,6 @@ def _arguments() -> argparse.Namespace:
         "--script",
         "--output",
         "--output-file",
-        "--output-is",
         "--action",
     ):
         parser.add_argument(name, default="")

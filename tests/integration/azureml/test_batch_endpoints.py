@@ -85,7 +85,7 @@ def test_files_are_scored_in_mini_batches_and_the_results_lie_where_they_were_as
     job = ml.batch_endpoints.invoke(
         endpoint_name=name,
         inputs={"data": Input(type="uri_folder", path=f"azureml://datastores/scoring/paths/{name}/in")},
-        outputs={"score": Output(type="uri_folder", path=f"azureml://datastores/scored/paths/{name}/1")},
+        outputs={"score": Output(type="uri_file", path=f"azureml://datastores/scored/paths/{name}/1/out.csv")},
         experiment_name="scoring",
         job_name=f"{name}-run",
     )
@@ -98,7 +98,7 @@ def test_files_are_scored_in_mini_batches_and_the_results_lie_where_they_were_as
     again = ml.batch_endpoints.invoke(
         endpoint_name=name,
         inputs={"data": Input(type="uri_folder", path=f"azureml://datastores/scoring/paths/{name}/in")},
-        outputs={"score": Output(type="uri_folder", path=f"azureml://datastores/scored/paths/{name}/1")},
+        outputs={"score": Output(type="uri_file", path=f"azureml://datastores/scored/paths/{name}/1/out.csv")},
         experiment_name="scoring",
         job_name=f"{name}-run",
     )
@@ -119,6 +119,15 @@ def test_one_output_file_and_a_single_input_file(
     )
     assert wait(ml, job.name).status == "Completed"
     assert blobs("landing", "scored", f"{name}/p.csv") == {f"{name}/p.csv": b"one.txt,21\n"}
+
+
+def test_an_output_that_is_a_folder_is_refused_in_the_service_s_words(ml: MLClient, laptop: Any, endpoint: Any) -> None:
+    with pytest.raises(HttpResponseError, match=r"(?s)OutputData\.Values\[0\]\.JobOutputType.*must be 'uri_file'"):
+        ml.batch_endpoints.invoke(
+            endpoint_name=endpoint.name,
+            input=Input(type="uri_folder", path=f"azureml://datastores/scoring/paths/{endpoint.name}/in"),
+            outputs={"score": Output(type="uri_folder", path=f"azureml://datastores/scored/paths/{endpoint.name}/1")},
+        )
 
 
 def test_more_failures_than_the_threshold_fail_the_job(
@@ -155,7 +164,7 @@ def test_an_mlflow_model_needs_no_script(
     job = ml.batch_endpoints.invoke(
         endpoint_name=name,
         input=Input(type="uri_folder", path=f"azureml://datastores/scoring/paths/{name}/rows"),
-        outputs={"score": Output(type="uri_folder", path=f"azureml://datastores/scored/paths/{name}/f")},
+        outputs={"score": Output(type="uri_file", path=f"azureml://datastores/scored/paths/{name}/f/out.csv")},
         deployment_name="flow",
     )
     assert wait(ml, job.name, 90).status == "Completed"

@@ -115,9 +115,8 @@ def measured(laptop: Any, found: Any, name: str, split: str, **query: str) -> di
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
         series = json.load(answer)["value"][0]["timeseries"]
-    kind = query.get("aggregation", "average").lower()
     return {
-        "/".join(part["value"] for part in line["metadatavalues"]): sum(point[kind] for point in line["data"])
+        "/".join(part["value"] for part in line["metadatavalues"]): sum(point["average"] for point in line["data"])
         for line in series
     }
 
@@ -148,9 +147,14 @@ async def test_traffic_is_split_mirrored_measured_and_failures_are_told(
 
     await asyncio.sleep(2.5)
     by = await asyncio.to_thread(
-        measured, laptop, endpoint, "RequestsPerMinute", "deployment eq '*' and statusCodeClass eq '*'",
-        aggregation="Total",
-    )  # fmt: skip
+        measured, laptop, endpoint, "RequestsPerMinute", "deployment eq '*' and statusCodeClass eq '*'"
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        await asyncio.to_thread(
+            measured, laptop, endpoint, "RequestsPerMinute", "deployment eq '*'", aggregation="Count"
+        )
+    with refused.value as answer:
+        assert (answer.status, b"'Count' is not documented" in answer.read()) == (400, True)
     assert by["blue/2xx"] == counts["blue"] + 100
     assert by["green/4xx"] == 1
     assert 25 <= by["green/2xx"] - before <= 75

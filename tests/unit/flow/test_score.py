@@ -32,9 +32,9 @@ async def land(world: Any, count: int = 3) -> Any:
     return (await world.activities())[0]
 
 
-def leave(world: Any, activity: Any, count: int = 3, **changed: Any) -> None:
+def leave(world: Any, activity: Any, count: int = 3, beside: str = "", **changed: Any) -> None:
     """Leave results and their manifest as the scoring code does."""
-    folder = f"{activity.id}/{activity.attempt}/"
+    folder = f"{activity.id}/{activity.attempt}/{beside}"
     entries = []
     for number in range(count):
         path = f"flights/{number}.csv"
@@ -118,6 +118,16 @@ async def test_rows_that_are_not_whole_are_no_results(world: Any, changed: dict[
     assert activity.status == "failed"
     assert problem in activity.reason
     assert f"{activity.id}/1/hub-manifest.json" not in world.data.contents
+
+
+async def test_results_that_the_service_put_a_folder_deeper_are_found(world: Any) -> None:
+    activity = await land(world)
+    leave(world, activity, beside="predictions.csv/")
+    world.data.contents[f"{activity.id}/1/predictions.csv/flights/manifest.json"] = b"a file of the team's, no manifest"
+    await world.finish()
+    activity = (await world.activities())[0]
+    assert (activity.status, activity.reason) == ("succeeded", "")
+    assert json.loads(world.data.contents[f"{activity.id}/1/hub-manifest.json"])["rows_out"] == 30
 
 
 async def test_a_run_that_leaves_no_manifest_has_no_results(world: Any) -> None:
