@@ -10,7 +10,7 @@ from typing import Final
 from cli import acting, asking, dev, doctor, looking, offline, pretending, sending
 from cli.client import HubError
 from cli.console import Screen
-from cli.verbs import REFUSED, USAGE, Job, UsageError, Verb
+from cli.verbs import DONE, REFUSED, USAGE, Job, UsageError, Verb
 
 VERBS: Final[tuple[Verb, ...]] = tuple(
     verb for module in (offline, looking, acting, asking, pretending, sending, doctor, dev) for verb in module.VERBS
@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
         "not understood.",
         parents=[common],
     )
-    verbs = main.add_subparsers(dest="verb", required=True, metavar="verb", title="verbs")
+    main.set_defaults(run=None)
+    verbs = main.add_subparsers(dest="verb", metavar="verb", title="verbs")
     for verb in VERBS:
         one = verbs.add_parser(verb.name, help=verb.help, description=verb.help, parents=[common])
         verb.arguments(one)
@@ -41,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says."""
-    options = parser().parse_args(arguments)
+    known = parser()
+    options = known.parse_args(arguments)
+    if options.run is None:
+        known.print_help()
+        return DONE
     screen = Screen(as_json=getattr(options, "as_json", False))
     try:
         return int(options.run(Job(options, screen)))

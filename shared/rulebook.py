@@ -20,6 +20,7 @@ from shared.deciding.collecting import Rule
 from shared.deciding.files import newest_contents
 from shared.deciding.limits import Concurrency, Limits
 from shared.deciding.matching import Matcher
+from shared.engine.run import looked_at
 from shared.expressions import Expression, ExpressionError
 from shared.ledger.activities import Activities
 from shared.ledger.protocol import AlreadyExistsError, Blobs, ChangedError, NotFoundError
@@ -129,8 +130,8 @@ class Rulebook:
             return "merged"
         if target.status != "held" or target.asked("cancel") is not None:
             return "gone"
-        if merging_into(target):
-            return "busy"
+        if merging_into(target) or looked_at(target, now):
+            return "busy"  # written to in the middle of a look, the target would wait for that look to be overdue
         lists = [await self._files(one.files) for one in (target, activity) if one.files.count]
         files = newest_contents(file for members in lists for file in members)
         # Named by what it was made of: of two that merge at the same moment, neither writes over the other's list.

@@ -60,12 +60,21 @@ class Promotion:
             return Failed(f"{name}:{version} did not come to {target} within {_PATIENCE.seconds // 60} minutes", detail)
         if target.registry:
             if "shared" not in detail or work.now - datetime.fromisoformat(detail["shared"]) > _ANEW:
-                done = await self._targets.share(target, name, version)
+                done = await self._share(target, name, version)
                 detail["shared"] = work.now.isoformat()
                 if done:
                     return Again(_NOW, detail, reason=f"{target} has copied {name}:{version}")
             return Again(_SOON, detail, reason=f"{target} is copying {name}:{version}")
         return await self._copy(work, rule, target, source, detail)
+
+    async def _share(self, target: Target, name: str, version: str) -> bool:
+        try:
+            return await self._targets.share(target, name, version)
+        except PermanentError:
+            # Another instance may have asked before: what is there already cannot be asked for again.
+            if await self._targets.find(target, name, version) is None:
+                raise
+            return True
 
     def _target(self, rule: Promote) -> Target:
         if rule.to.registry:

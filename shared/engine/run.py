@@ -92,7 +92,7 @@ class Engine:
             return
         if armed_for and armed_for != due_mark(activity.due):
             return
-        if not armed_for and _looked_at(activity, self._clock()):
+        if not armed_for and looked_at(activity, self._clock()):
             await self._activities.wake(identifier, _A_MOMENT)
             return
         try:
@@ -218,7 +218,7 @@ class Engine:
         return activity.status
 
 
-def _looked_at(activity: Activity, now: datetime) -> bool:
+def looked_at(activity: Activity, now: datetime) -> bool:
     """Tell whether an instance is in the middle of a step, or died in it a moment ago: what it asks for may still come.
 
     Nobody else goes on before that look is overdue, so that what undoes a step finds all that the step has made.
@@ -246,4 +246,4 @@ def due_mark(due: datetime | None) -> str:
     return str(int(due.timestamp() * 1000)) if due else ""
 
 
-__all__ = ["Done", "Engine", "StepRunner", "Work", "due_mark"]
+__all__ = ["Done", "Engine", "StepRunner", "Work", "due_mark", "looked_at"]

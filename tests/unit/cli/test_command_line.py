@@ -293,10 +293,14 @@ def test_refusals_are_1_and_say_what_would_be_right(terminal: Any) -> None:
 
 
 def test_wrong_usage_is_2(terminal: Any) -> None:
-    assert terminal.run()[0] == 2
     assert terminal.run("fly")[0] == 2
     assert terminal.run("activities", "--limit", "0")[0] == 2
     assert terminal.run("run", "delay-train", "note")[0] == 2
+
+
+def test_without_a_verb_it_tells_all_of_them(terminal: Any) -> None:
+    code, out, _ = terminal.run()
+    assert (code, "usage: hub" in out, "doctor" in out, "Begin with:" in out) == (0, True, True, True)
 
 
 def test_a_hub_that_does_not_run_is_started_with_make_up(

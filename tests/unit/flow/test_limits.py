@@ -130,6 +130,32 @@ async def test_nothing_merges_into_what_is_being_cancelled(world_of: Callable[[s
     assert await statuses(world) == ["running", "cancelled", "held"]
 
 
+async def test_nothing_is_merged_into_what_another_instance_is_looking_at(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation(MERGE))
+    await open_some(world, "1", "2")
+    rules = world.hub.admission._rules
+    merge = rules.merge
+
+    async def looked_at_first(activity: Activity, into: str, now: Any) -> Any:
+        rules.merge = merge
+        target, etag = await world.hub.activities.load(into)
+        target.steps[0].state, target.due = "running", now + timedelta(minutes=2)
+        await world.hub.activities.save(target, etag)
+        return await merge(activity, into, now)
+
+    rules.merge = looked_at_first
+    await open_some(world, "3")
+    await world.run(30)
+    newest, held, _ = await world.activities()
+    assert (newest.status, held.merged) == ("held", [])
+    assert "is busy" in newest.reason
+    await world.run(600)
+    await world.hub.sweep.run()
+    await world.run(60)
+    newest, held, _ = await world.activities()
+    assert (newest.status, held.merged) == ("superseded", [newest.id])
+
+
 async def test_an_acknowledgement_that_a_crash_cuts_short_is_audited(world_of: Callable[[str], Any]) -> None:
     world = world_of(automation("{}"))
     await open_some(world, "1")

@@ -41,6 +41,7 @@ class FakeTargets:
         self.versions: dict[tuple[str, str, str], ModelView] = {}
         self.shares: list[str] = []
         self.late = 0
+        self.meanwhile = False
         self._coming: dict[tuple[str, str, str], int] = {}
 
     async def source(self, name: str, version: str) -> ModelView:
@@ -64,6 +65,9 @@ class FakeTargets:
 
     async def share(self, target: Target, name: str, version: str) -> bool:
         self.shares.append(f"{name}:{version}")
+        if self.meanwhile:
+            self.versions[str(target), name, version] = await self.source(name, version)
+            raise PermanentError(f"model {name}:{version} into {target}: Azure ML answered 400, it exists")
         self._coming.setdefault((str(target), name, version), self.late)
         return self.late == 0
 
@@ -122,6 +126,13 @@ async def test_a_model_that_passes_its_gates_goes_to_the_registry_with_its_linea
     assert detail["lineage"]["hub.run"] == "run-3"
     assert detail["lineage"]["hub.promoted-from"].endswith("/workspaces/ws/models/arrival-delay/versions/3")
     assert activity.step("gates").detail["evidence"][0]["evidence"]["metrics"][0]["value"] == 17.5
+
+
+async def test_a_share_that_another_instance_asked_for_meanwhile_is_taken_as_done(make: Make) -> None:
+    world, targets = make(REGISTRY)
+    targets.meanwhile = True
+    activity = await promote(world)
+    assert (activity.status, targets.shares) == ("succeeded", ["arrival-delay:3"])
 
 
 async def test_its_own_gates_refuse_it_and_nothing_is_copied(make: Make) -> None:
