@@ -13,6 +13,7 @@ Finding = tuple[str, str, str, str]
 _BLOB_KINDS: Final = {"blob_created": "Microsoft.Storage.BlobCreated", "blob_deleted": "Microsoft.Storage.BlobDeleted"}
 _WORKSPACE: Final = "Microsoft.MachineLearningServices."
 _KINDS: Final = {
+    **_BLOB_KINDS,
     "model_registered": f"{_WORKSPACE}ModelRegistered",
     "model_deployed": f"{_WORKSPACE}ModelDeployed",
     "run_completed": f"{_WORKSPACE}RunCompleted",
@@ -72,22 +73,27 @@ def _coverage(subscriptions: list[Mapping[str, Any]], root: Path) -> Iterator[Fi
         seen = f"no subscription lets blobs of {_PROBE} through: the probe would never come back"
         yield ("events of the probe", "wrong", seen, _MEND)
     for loaded in load(root / "automations", root).automations.values():
-        for trigger in loaded.automation.on:
-            kind = trigger.kind.replace("-", "_")
-            if kind in _BLOB_KINDS:
-                place = trigger.blob_created or trigger.blob_deleted
-                subject = f"/blobServices/default/containers/{place.container}/" if place else ""
-                filters, wanted = by_topic.get("storage", []), _BLOB_KINDS[kind]
-            elif kind in _KINDS:
-                subject, filters, wanted = "", by_topic.get("workspace", []), _KINDS[kind]
-            else:
+        for part in (part for trigger in loaded.automation.on for part in _parts(trigger)):
+            name, kind = next(((name, _KINDS[name]) for name in _KINDS if getattr(part, name, None)), ("", ""))
+            if not kind:
                 continue
+            place = getattr(part, name) if name in _BLOB_KINDS else None
+            subject = f"/blobServices/default/containers/{place.container}/" if place else ""
+            filters = by_topic.get("storage" if place else "workspace", [])
             what = f"events of {loaded.automation.name}"
-            if any(_lets(one, wanted, subject) for one in filters):
-                yield (what, "ok", f"{trigger.kind} comes through", "")
+            if any(_lets(one, kind, subject) for one in filters):
+                yield (what, "ok", f"{name.replace('_', '-')} comes through", "")
             else:
-                seen = f"no subscription lets {wanted} {f'of {subject} ' if subject else ''}through"
+                seen = f"no subscription lets {kind} {f'of {subject} ' if subject else ''}through"
                 yield (what, "wrong", seen, _MEND)
+
+
+def _parts(trigger: Any) -> Iterator[Any]:
+    """Give the single kinds of event of a trigger: of `all-of` each, of `missing` the one that is expected."""
+    if trigger.all_of:
+        yield from trigger.all_of.of
+    else:
+        yield trigger.missing.of if trigger.missing else trigger
 
 
 def _lets(one: Mapping[str, Any], kind: str, subject: str) -> bool:

@@ -246,7 +246,10 @@ def test_the_doctor_reads_the_subscriptions(tmp_path: Path) -> None:
     (tmp_path / "functions" / "events.py").write_text('@events.function_name("events_push")')
     (tmp_path / "automations" / "a.yml").write_text(
         "name: a\non: [{blob-deleted: {container: elsewhere, path: '*'}}]\n"
-        "do: {webhook: {url: 'https://example.org/'}}\n"
+        "do: {webhook: {url: 'https://example.org/'}}\n---\n"
+        "name: b\ndo: {webhook: {url: 'https://example.org/'}}\non:\n"
+        "- all-of: {within: 1h, of: [{blob-created: {container: weather, path: x}}, {model-registered: {model: m}}]}\n"
+        "- missing: {of: {blob-created: {container: landing, path: '*'}}, every: 1d, grace: 1h}\n"
     )
     for one in given["subscriptions"]:
         if one["topic"] == "workspace":
@@ -258,6 +261,11 @@ def test_the_doctor_reads_the_subscriptions(tmp_path: Path) -> None:
     assert any("'event_push', which does not exist" in said for said in wrong)
     assert any("no dead-letter container" in said for said in wrong)
     assert any("DatasetDriftDetected is of the first monitors" in said for said in wrong)
+    assert [said for said in wrong if said.startswith("no subscription lets")] == [
+        "no subscription lets Microsoft.Storage.BlobDeleted of /blobServices/default/containers/elsewhere/ through",
+        "no subscription lets Microsoft.Storage.BlobCreated of /blobServices/default/containers/weather/ through",
+        "no subscription lets Microsoft.MachineLearningServices.ModelRegistered through",
+    ]
 
 
 def test_one_picture_of_what_happens(terminal: Any) -> None:
