@@ -56,7 +56,7 @@ def test_azd_deploys_this_app() -> None:
     project = _read(ROOT / "azure.yaml")
     (service,) = project["services"].values()
     hooks = service.pop("hooks")
-    assert service == {"project": ".", "language": "py", "host": "function"}
+    assert service == {"project": ".", "language": "py", "host": "function", "remoteBuild": True}
     for system in ("posix", "windows"):
         assert hooks["prepackage"][system]["run"] == f"git rev-parse HEAD > {PACKAGED.relative_to(ROOT)}"
     assert (ROOT / project["infra"]["path"] / f"{project['infra']['module']}.bicep").is_file()
