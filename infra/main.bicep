@@ -25,6 +25,12 @@ param workspaceLocation string = location
 param workspaceStorageAccountName string = ''
 param workspaceStorageResourceGroup string = workspaceResourceGroup
 
+@description('The cluster that is made where the workspace is: its name, as job files name it, its size and its most nodes.')
+param computeName string = 'cpu-cluster'
+param computeSize string = 'Standard_DS3_v2'
+@minValue(1)
+param computeMaxNodes int = 2
+
 @description('A landing account that exists: where data drops arrive. Empty: one is created beside the hub.')
 param landingAccountName string = ''
 param landingResourceGroup string = resourceGroupName
@@ -37,7 +43,7 @@ param landingContainers array = ['landing', 'scoring']
 @description('Containers of the landing account that jobs write results to.')
 param outputContainers array = ['scored']
 
-@description('Principal ids of the identities of training and scoring compute.')
+@description('Principal ids of the identities of training and scoring compute, beside the cluster that is made here.')
 param computePrincipalIds array = []
 
 @description('System topics that the landing account and the workspace have already: Azure allows one for each source.')
@@ -51,6 +57,9 @@ param registrySubscriptionId string = subscription().subscriptionId
 
 @description('Other workspaces that models are promoted to: { workspaceName, storageAccountName, resourceGroup, subscriptionId } of each.')
 param promotionTargets array = []
+
+@description('Whether the hub may read the quota of the workspace\'s subscription, by a role of its own on it.')
+param readQuota bool = true
 
 @allowed(['3.11', '3.12', '3.13'])
 param pythonVersion string = '3.13'
@@ -66,6 +75,9 @@ param storageSku string = 'Standard_ZRS'
 
 @description('Days in which a seal of the audit can be neither changed nor deleted.')
 param sealDays int = 365
+
+@description('Whether somebody has locked the policy of the seals: Azure then refuses to set it again.')
+param sealsLocked bool = false
 
 @description('queue: nothing else needed. push and http: in a second deployment, once the app answers.')
 @allowed(['queue', 'push', 'http'])
@@ -128,10 +140,21 @@ var datastores = toObject(
   container => '${hubId}_blobs_${replace(container, '-', '_')}'
 )
 var dataDatastore = '${hubId}_data'
-var landingGroup = empty(landingAccountName) ? resourceGroupName : landingResourceGroup
-var landingSubscription = empty(landingAccountName) ? subscription().subscriptionId : landingSubscriptionId
-var workspaceGroup = empty(workspaceName) ? resourceGroupName : workspaceResourceGroup
-var workspaceSubscription = empty(workspaceName) ? subscription().subscriptionId : workspaceSubscriptionId
+var landingGroup = empty(landingAccountName) || empty(landingResourceGroup) ? resourceGroupName : landingResourceGroup
+var landingSubscription = empty(landingAccountName) || empty(landingSubscriptionId)
+  ? subscription().subscriptionId
+  : landingSubscriptionId
+var workspaceGroup = empty(workspaceName) || empty(workspaceResourceGroup) ? resourceGroupName : workspaceResourceGroup
+var workspaceSubscription = empty(workspaceName) || empty(workspaceSubscriptionId)
+  ? subscription().subscriptionId
+  : workspaceSubscriptionId
+// Azure looks a module's resource group up even where the module is not deployed: none of them may be empty.
+var registryGroup = empty(registryResourceGroup) ? resourceGroupName : registryResourceGroup
+var registrySubscription = empty(registrySubscriptionId) ? subscription().subscriptionId : registrySubscriptionId
+var vaultGroup = empty(settingsVaultResourceGroup) ? resourceGroupName : settingsVaultResourceGroup
+var workspaceStorageGroup = empty(workspaceName) || empty(workspaceStorageResourceGroup)
+  ? workspaceGroup
+  : workspaceStorageResourceGroup
 var blobSuffix = environment().suffixes.storage
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -142,7 +165,7 @@ resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
 
 module identity 'modules/identity.bicep' = {
   scope: group
-  params: { location: location, tags: tags, hubId: hubId }
+  params: { location: location, tags: tags, hubId: hubId, withCompute: empty(workspaceName) }
 }
 
 module hubStorage 'modules/hub-storage.bicep' = {
@@ -153,6 +176,7 @@ module hubStorage 'modules/hub-storage.bicep' = {
     name: storageName
     sku: storageSku
     sealDays: sealDays
+    sealsLocked: sealsLocked
     appPrincipalId: identity.outputs.appPrincipalId
     deliveryPrincipalId: identity.outputs.deliveryPrincipalId
   }
@@ -189,18 +213,22 @@ module newWorkspace 'modules/workspace.bicep' = if (empty(workspaceName)) {
     storageName: workspaceStorage
     keyVaultName: 'kv-${token}'
     insightsId: monitoring.outputs.insightsId
+    computeName: computeName
+    computeSize: computeSize
+    computeMaxNodes: computeMaxNodes
+    computeIdentityId: identity.outputs.computeId
   }
 }
 
 module landingAccess 'modules/landing-access.bicep' = {
   scope: resourceGroup(landingSubscription, landingGroup)
   params: {
-    location: empty(landingAccountName) ? location : landingLocation
+    location: empty(landingAccountName) || empty(landingLocation) ? location : landingLocation
     tags: tags
     accountName: landingName
     appPrincipalId: identity.outputs.appPrincipalId
     deliveryIdentityId: identity.outputs.deliveryId
-    computePrincipalIds: computePrincipalIds
+    computePrincipalIds: union(computePrincipalIds, identity.outputs.computePrincipalIds)
     dataContainer: dataContainer
     outputContainers: outputContainers
     existingTopic: existingLandingTopic
@@ -211,7 +239,7 @@ module landingAccess 'modules/landing-access.bicep' = {
 module workspaceAccess 'modules/workspace-access.bicep' = {
   scope: resourceGroup(workspaceSubscription, workspaceGroup)
   params: {
-    location: empty(workspaceName) ? location : workspaceLocation
+    location: empty(workspaceName) || empty(workspaceLocation) ? location : workspaceLocation
     tags: tags
     workspaceName: workspace
     hubId: hubId
@@ -227,16 +255,24 @@ module workspaceAccess 'modules/workspace-access.bicep' = {
 }
 
 module workspaceStorageAccess 'modules/workspace-storage-access.bicep' = if (!empty(workspaceStorage)) {
-  scope: resourceGroup(workspaceSubscription, empty(workspaceName) ? resourceGroupName : workspaceStorageResourceGroup)
+  scope: resourceGroup(workspaceSubscription, workspaceStorageGroup)
   params: {
     accountName: workspaceStorage
     appPrincipalId: identity.outputs.appPrincipalId
+    computePrincipalIds: union(computePrincipalIds, identity.outputs.computePrincipalIds)
   }
   dependsOn: [newWorkspace]
 }
 
+module quotaAccess 'modules/quota-access.bicep' = if (readQuota) {
+  scope: subscription(workspaceSubscription)
+  params: {
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
 module registryAccess 'modules/registry-access.bicep' = if (!empty(registryName)) {
-  scope: resourceGroup(registrySubscriptionId, registryResourceGroup)
+  scope: resourceGroup(registrySubscription, registryGroup)
   params: {
     registryName: registryName
     appPrincipalId: identity.outputs.appPrincipalId
@@ -256,7 +292,7 @@ module promotionAccess 'modules/promotion-access.bicep' = [
 ]
 
 module vaultAccess 'modules/vault-access.bicep' = if (!empty(vaultSettings)) {
-  scope: resourceGroup(settingsVaultSubscriptionId, settingsVaultResourceGroup)
+  scope: resourceGroup(settingsVaultSubscriptionId, vaultGroup)
   params: {
     vaultName: settingsVaultName
     appPrincipalId: identity.outputs.appPrincipalId
@@ -422,4 +458,8 @@ output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_APP string = appName
 output HUB_URL string = 'https://${app.outputs.hostName}'
 output EVENTGRID_TOPIC_ENDPOINT string = topic.outputs.endpoint
-output LANDING_ACCOUNT string = landingName
+// Not by the names that main.bicepparam reads: azd would take them for what somebody set.
+output HUB_DATA_ACCOUNT string = landingName
+output HUB_WORKSPACE string = workspace
+output HUB_WORKSPACE_GROUP string = workspaceGroup
+output HUB_WORKSPACE_ACCOUNT string = workspaceStorage

@@ -4,6 +4,6 @@ using '../main.bicep'
 param environmentName = 'dev'
 param location = 'westeurope'
 param instanceMemoryMB = 2048
-param maximumInstanceCount = 5
+param maximumInstanceCount = 40
 param storageSku = 'Standard_LRS'
 param sealDays = 1

@@ -6,6 +6,7 @@ param location = 'westeurope'
 param workspaceName = 'mlw-prod'
 param workspaceResourceGroup = 'rg-ml-prod'
 param workspaceStorageAccountName = 'stmlprod'
+// With it computePrincipalIds: the identity of its cluster, or jobs cannot read their code (docs/deploying.md).
 param landingAccountName = 'stlandingprod'
 param landingResourceGroup = 'rg-data-prod'
 param registryName = 'mlr-shared'

@@ -148,6 +148,8 @@ resource searchAlerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
       windowSize: search.window
       scopes: [insightsId]
       autoMitigate: true
+      // A new workspace has no tables yet that the queries could be checked against.
+      skipQueryValidation: true
       criteria: {
         allOf: [
           {

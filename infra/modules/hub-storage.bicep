@@ -17,6 +17,9 @@ param deadLetterDays int = 90
 @maxValue(146000)
 param sealDays int = 365
 
+@description('Whether somebody has locked the policy of the seals: Azure then refuses to set it again.')
+param sealsLocked bool
+
 var names = loadJsonContent('../storage.json')
 var roles = loadJsonContent('../roles.json')
 var appRoles = [
@@ -65,7 +68,7 @@ resource sealContainer 'Microsoft.Storage/storageAccounts/blobServices/container
   name: 'hub-audit'
 }
 
-resource seals 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01' = {
+resource seals 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01' = if (!sealsLocked) {
   parent: sealContainer
   name: 'default'
   properties: {

@@ -1,8 +1,21 @@
-// The workspace's own account: the client uploads a job's code there, and jobs leave models and reports there.
+// The workspace's own account: the client uploads a job's code there; jobs read it, and leave models and reports there.
 param accountName string
 param appPrincipalId string
 
+@description('Principal ids of the compute that trains and scores.')
+param computePrincipalIds array
+
 var roles = loadJsonContent('../roles.json')
+// Batch deployments share out their files by tables and queues of this account.
+var computeRoles = [
+  roles.storageBlobDataContributor.id
+  roles.storageQueueDataContributor.id
+  roles.storageTableDataContributor.id
+]
+var computeGrants = flatten(map(computePrincipalIds, principal => map(computeRoles, role => {
+  principal: principal
+  role: role
+})))
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: accountName
@@ -20,3 +33,16 @@ resource appUploads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     )
   }
 }
+
+resource computeWorks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for grant in computeGrants: {
+    // No hub's name in it: Azure refuses the same role for the same identity under a second name.
+    name: guid(account.id, grant.principal, grant.role)
+    scope: account
+    properties: {
+      principalId: grant.principal
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.role)
+    }
+  }
+]

@@ -75,14 +75,16 @@ def _calls() -> frozenset[str]:
     return frozenset(name for name in names if name not in _LOCAL and not name.endswith("_client"))
 
 
-def storage_calls(source: str) -> set[str]:
+@cache
+def storage_calls(source: str) -> frozenset[str]:
     """Give the calls of storage clients in a module."""
     tree = ast.parse(source)
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return attributes & _calls()
+    return _calls() & attributes
 
 
-def changes_of_control(source: str) -> set[str]:
+@cache
+def changes_of_control(source: str) -> frozenset[str]:
     """Give the calls of MLClient that its role does not allow: `client.<part>.<change>`."""
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -90,10 +92,11 @@ def changes_of_control(source: str) -> set[str]:
             continue
         if node.value.attr in _CONTROL and node.attr.startswith(_CHANGES):
             found.add(f"{node.value.attr}.{node.attr}")
-    return found
+    return frozenset(found)
 
 
-def writers(root: Path) -> set[str]:
+@cache
+def writers(root: Path) -> frozenset[str]:
     """Give the modules of shared/ that write or copy blobs into data accounts: `data.write(…)`, `data.copy(…)`."""
     found = set()
     for path in (root / "shared").rglob("*.py"):
@@ -102,7 +105,7 @@ def writers(root: Path) -> set[str]:
                 owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
                 if owner.lstrip("_") == "data":
                     found.add(path.relative_to(root / "shared").as_posix())
-    return found
+    return frozenset(found)
 
 
 def _rights(scenario: Scenario) -> dict[str, set[str]]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from shared.automations import filters
@@ -51,14 +52,18 @@ def agree(scenario: Scenario, code: Code, sample: Mapping[str, str]) -> Iterator
         yield f"container {container!r} that the code uses is not declared: add it to infra/storage.json"
     policy = f"{account}/default/{code.sealed}/default"
     kind = f"{_STORAGE}/blobServices/containers/immutabilityPolicies"
-    if policy not in {one.name for one in deployment.of(kind)}:
+    locked = scenario.parameters.get("sealsLocked", False)
+    if not locked and policy not in {one.name for one in deployment.of(kind)}:
         yield f"container {code.sealed!r} of the audit's seals has no immutability policy"
+    if locked and deployment.of(kind):
+        yield "a locked immutability policy is set again, which Azure refuses"
     yield from _subscriptions(deployment.resources, code, queues, containers, settings)
     yield from _app_settings(settings, code, sample)
     yield from _channels(settings)
     yield from _sources(scenario, settings)
     yield from _app(scenario, code, containers)
     yield from _data(scenario, settings)
+    yield from _computes(scenario)
     yield from _queries(deployment.resources, code)
 
 
@@ -206,10 +211,26 @@ def _app(scenario: Scenario, code: Code, containers: frozenset[str]) -> Iterator
         yield "the deployment package is not read by the app's identity"
     if not re.fullmatch(r"3\.1[123]", config["runtime"]["version"]) or config["runtime"]["name"] != "python":
         yield "the app runs on Python 3.11 to 3.13"
+    if config["scaleAndConcurrency"]["maximumInstanceCount"] < 40:
+        yield "fewer than 40 instances at most: Azure may refuse that"
     for one in config["scaleAndConcurrency"]["alwaysReady"]:
         kind, _, function = str(one["name"]).partition(":")
         if kind == "function" and function not in code.functions:
             yield f"always ready {one['name']!r}: there is no such function"
+
+
+def _computes(scenario: Scenario) -> Iterator[str]:
+    """Where the workspace is made here, so is the compute that the files of jobs and endpoints name."""
+    found = scenario.deployment.of("Microsoft.MachineLearningServices/workspaces/computes")
+    made = {one.name.rpartition("/")[2] for one in found}
+    if scenario.parameters.get("workspaceName"):
+        if made:
+            yield f"compute {', '.join(sorted(made))} is made in a workspace that is somebody else's"
+        return
+    for path in sorted((*(ROOT / "jobs").rglob("*.yml"), *(ROOT / "endpoints").rglob("*.yml"))):
+        for name in re.findall(r"^compute: azureml:(\S+)$", path.read_text(), re.MULTILINE):
+            if name not in made:
+                yield f"{path.relative_to(ROOT)} names compute {name!r}, which is not made"
 
 
 def _data(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str]:
@@ -241,12 +262,21 @@ def _datastores(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str
             yield f"datastore {name!r} of the settings does not stand for container {container!r}, or is not declared"
     for name in sorted(set(declared) - set(wanted.values())):
         yield f"datastore {name!r} is declared, and no setting names it"
-    for loaded in load(ROOT / "automations", ROOT).automations.values():
-        score = loaded.automation.do.score
-        used = [*filters.containers([loaded.automation]), *([score.output.partition("/")[0]] if score else ())]
+    for file, used in _containers():
         for container in used:
             if container not in wanted:
-                yield f"{loaded.file}: container {container!r} has no datastore: lists and results need one"
+                yield f"{file}: container {container!r} has no datastore: lists and results need one"
+
+
+@cache
+def _containers() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Give the containers that each automation reads or writes, by its file."""
+    found = []
+    for loaded in load(ROOT / "automations", ROOT).automations.values():
+        score = loaded.automation.do.score
+        used = (*filters.containers([loaded.automation]), *([score.output.partition("/")[0]] if score else ()))
+        found.append((loaded.file, used))
+    return tuple(found)
 
 
 def _queries(resources: list[Resource], code: Code) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.unit.infra.bicep import parse
-from tests.unit.infra.functions import Runtime
+from tests.unit.infra.functions import known, unknown
 from tests.unit.infra.names import Names
 from tests.unit.infra.results import Deployment, Module, Place, Reference, Resource
 from tests.unit.infra.tree import BicepError, Declaration, Node
@@ -57,9 +57,8 @@ class _Template(Values):
             raise self._error(1, f"there is no parameter {', '.join(unknown)}")
         for one in declared.values():
             if one.name in given:
-                value = given[one.name]
-                # What is known only while deploying is an ordinary text inside the module that gets it.
-                self._known[one.name] = str(value) if isinstance(value, Runtime) else value
+                # What is known only while deploying is an ordinary value inside the module that gets it.
+                self._known[one.name] = known(given[one.name])
             elif one.value is None:
                 raise self._error(one.line, f"parameter {one.name!r} is needed and was not given")
             self._typed(one, self._resolve(one.name, one.line))
@@ -118,8 +117,8 @@ class _Template(Values):
 
     def _settled(self, node: Node, scope: Mapping[str, Any], what: str) -> Any:
         value = self.value(node, scope)
-        if isinstance(value, Runtime):
-            raise self._error(node.line, f"{what} must be known before the deployment; {value!r} is not")
+        if text := unknown(value):
+            raise self._error(node.line, f"{what} must be known before the deployment; {text!r} is not")
         return value
 
     def _wanted(self, one: Declaration, scope: Mapping[str, Any]) -> bool:
@@ -129,6 +128,15 @@ class _Template(Values):
         if not isinstance(wanted, bool):
             raise self._error(one.line, f"the condition of {one.name!r} is {wanted!r}, not true or false")
         return wanted
+
+    def _deployed(self, reference: Reference, owner: Node, line: int) -> None:
+        one = self._declared[reference.symbol]
+        if one.condition is None or one.loop is not None:
+            return
+        if not self._wanted(one, {}):
+            raise self._error(line, f"resource {one.name!r} is not deployed here: it has no properties")
+        if owner.kind == "name":
+            raise self._error(line, f"resource {one.name!r} is perhaps not deployed: write {one.name}! where it is")
 
     def _references(self, one: Declaration) -> Any:
         rounds = self._rounds(one)
@@ -195,8 +203,6 @@ class _Template(Values):
         return self._module(one, {}) if rounds is None else [self._module(one, scope) for scope in rounds]
 
     def _module(self, one: Declaration, scope: Mapping[str, Any]) -> Module:
-        if not self._wanted(one, scope):
-            return Module(one.name, None)
         entries = dict(one.value.args) if one.value else {}
         if unknown := sorted(set(map(str, entries)) - {"name", "scope", "params", "dependsOn"}):
             raise self._error(one.line, f"a module has no {', '.join(unknown)}")
@@ -209,6 +215,8 @@ class _Template(Values):
                 place = target
             else:
                 raise self._error(one.line, f"the scope of module {one.name!r} is no resource group")
+        if not self._wanted(one, scope):
+            return Module(one.name, None)
         path = self._file.path.parent / one.type
         try:
             child = _Template(path, self.value(entries.get("params"), scope), place, self._deployment, self._read)

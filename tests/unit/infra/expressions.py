@@ -143,6 +143,9 @@ class Expressions:
                     node = Node("method", line, (node, name, self._arguments()))
                 else:
                     node = Node("property", line, (node, name, safe))
+            elif self._is("!") and self._tokens[self._at + 1].text == ".":
+                self._at += 1
+                node = Node("sure", line, (node,))
             elif self._take("["):
                 index = self.expression()
                 self._need("]")

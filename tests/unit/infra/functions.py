@@ -14,6 +14,32 @@ class Runtime(str):
     __slots__ = ()
 
 
+def later(value: Any) -> Any:
+    """Mark every text of a value as known only while it is deployed."""
+    if isinstance(value, dict):
+        return {key: later(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [later(item) for item in value]
+    return Runtime(value) if isinstance(value, str) else value
+
+
+def known(value: Any) -> Any:
+    """Give a value as the module sees that gets it: everything in it is known there."""
+    if isinstance(value, dict):
+        return {key: known(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [known(item) for item in value]
+    return str(value) if isinstance(value, Runtime) else value
+
+
+def unknown(value: Any) -> str:
+    """Give the first text in a value that is known only while it is deployed; "" where all is known."""
+    if isinstance(value, Runtime):
+        return str(value)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(unknown, inner)), "")
+
+
 class FunctionError(Exception):
     """A function was called with what it does not take."""
 
@@ -51,12 +77,19 @@ def _flatten(value: list[list[Any]]) -> list[Any]:
     return [item for inner in value for item in inner]
 
 
+def _bool(value: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise FunctionError(f"true or false is expected, {value!r} was found")
+    return value.lower() == "true"
+
+
 def _upper(value: str) -> str:
     return type(value)(value.upper())
 
 
 FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
     "any": (1, 1, lambda value: value),
+    "bool": (1, 1, _bool),
     "empty": (1, 1, _empty),
     "flatten": (1, 1, _flatten),
     "items": (1, 1, lambda value: [{"key": key, "value": value[key]} for key in sorted(value)]),

@@ -13,6 +13,36 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 INFRA: Final = ROOT / "infra"
 _COMPUTE: Final = ["55555555-5555-5555-5555-555555555555", "66666666-6666-6666-6666-666666666666"]
 _APPLICATION: Final = "77777777-7777-7777-7777-777777777777"
+AZD: Final[Mapping[str, Mapping[str, str]]] = {
+    "azd": {"AZURE_ENV_NAME": "mine", "AZURE_LOCATION": "northeurope"},
+    "azd-everything": {
+        "AZURE_ENV_NAME": "all",
+        "AZURE_LOCATION": "northeurope",
+        "HUB_ID": "third",
+        "AZUREML_WORKSPACE_NAME": "mlw-prod",
+        "AZUREML_SUBSCRIPTION_ID": "88888888-8888-8888-8888-888888888888",
+        "AZUREML_RESOURCE_GROUP": "rg-ml-prod",
+        "AZUREML_LOCATION": "westeurope",
+        "AZUREML_STORAGE_ACCOUNT": "stmlprod",
+        "AZUREML_TOPIC": "evgt-mlw-prod",
+        "LANDING_ACCOUNT": "stlandingprod",
+        "LANDING_SUBSCRIPTION_ID": "99999999-9999-9999-9999-999999999999",
+        "LANDING_RESOURCE_GROUP": "rg-data-prod",
+        "LANDING_LOCATION": "westeurope",
+        "LANDING_TOPIC": "evgt-stlandingprod",
+        "COMPUTE_PRINCIPAL_IDS": f'["{_COMPUTE[0]}"]',
+        "COMPUTE_SIZE": "Standard_DS3_v2",
+        "REGISTRY_NAME": "mlr-shared",
+        "REGISTRY_RESOURCE_GROUP": "rg-ml-shared",
+        "READ_QUOTA": "true",
+        "STORAGE_SKU": "Standard_LRS",
+        "SEALS_LOCKED": "false",
+        "AUTH_CLIENT_ID": _APPLICATION,
+        "HASHED_KEYS": f'{{"me": {{"hash": "{"0" * 64}", "roles": ["reader", "operator"]}}}}',
+        "ALERT_EMAILS": '["ops@example.com"]',
+    },
+}
+"""The azd environments that main.bicepparam is read with: nothing set, and everything that it reads."""
 OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "own-everything": {"computePrincipalIds": _COMPUTE, "authClientId": _APPLICATION, "delivery": "push"},
     "second-hub": {
@@ -27,6 +57,9 @@ OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "existingWorkspaceTopic": "evgt-mlw-prod",
         "delivery": "http",
         "authClientId": _APPLICATION,
+        "computePrincipalIds": _COMPUTE,
+        "sealsLocked": True,
+        "readQuota": False,
         "hashedKeys": {"ci": {"hash": "0" * 64, "roles": ["publisher"]}},
         "alertEmails": ["ops@example.com"],
         "channels": {"ops": {"kind": "teams", "url-setting": "HUB_OPS_URL", "routes": [{"on": ["failed"]}]}},
@@ -62,8 +95,8 @@ def scenarios(read: Reader = Path.read_text) -> list[Scenario]:
     """Evaluate all. Raises BicepError for the first template that is wrong."""
     files = sorted((INFRA / "environments").glob("*.bicepparam"))
     found = [(path.stem, parameters_of(path, {}, read)) for path in files]
-    azd = {"AZURE_ENV_NAME": "mine", "AZURE_LOCATION": "northeurope"}
-    found.append(("azd", parameters_of(INFRA / "main.bicepparam", azd, read)))
+    for name, environment in AZD.items():
+        found.append((name, parameters_of(INFRA / "main.bicepparam", environment, read)))
     for name, options in OPTIONS.items():
         found.append((name, {"environmentName": "any", "location": "westeurope", **options}))
     return [Scenario(name, given, evaluate(INFRA / "main.bicep", given, read)) for name, given in found]

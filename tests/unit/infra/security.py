@@ -34,11 +34,26 @@ _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "Microsoft.Web/sites": {"httpsOnly": True, "siteConfig.minTlsVersion": "1.2"},
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies": {"allow": False},
-    "Microsoft.KeyVault/vaults": {"enableRbacAuthorization": True, "enablePurgeProtection": True},
+    "Microsoft.Insights/scheduledQueryRules": {"skipQueryValidation": True},
+    # Protected against purging, its name would be taken for as long after all is removed.
+    "Microsoft.KeyVault/vaults": {
+        "enableRbacAuthorization": True,
+        "enablePurgeProtection": None,
+        "softDeleteRetentionInDays": 7,
+    },
+    "Microsoft.MachineLearningServices/workspaces/computes": {
+        "disableLocalAuth": True,
+        "properties.remoteLoginPortPublicAccess": "Disabled",
+        "properties.scaleSettings.minNodeCount": 0,
+    },
     "Microsoft.MachineLearningServices/workspaces": {"systemDatastoresAuthMode": "Identity"},
     "Microsoft.MachineLearningServices/workspaces/datastores": {"credentials.credentialsType": "None"},
 }
 """Type of a resource → property under `properties` → the value it must have."""
+QUOTA: Final = "Azure ML Quota Reader"
+"""The one role of our own, the one role on a whole subscription: what shared/azureml/online.py reads of the quota."""
+_QUOTA_ACTIONS: Final = {f"Microsoft.MachineLearningServices/locations/{one}/read" for one in ("usages", "vmSizes")}
+_SUBSCRIPTION: Final = "a whole subscription"
 Grant = tuple[str, str, str]
 """Who (app, delivery, compute), the role's name, and where (the last parts of the scope)."""
 
@@ -64,6 +79,8 @@ def safe(scenario: Scenario) -> Iterator[str]:
             yield f"{identifier} is deployed {count} times"
     yield from _names(deployment)
     yield from _roles(scenario)
+    yield from _quota(deployment)
+    yield from _clusters(deployment)
     yield from _delivery(deployment)
 
 
@@ -89,6 +106,7 @@ def _names(deployment: Deployment) -> Iterator[str]:
     rules = {
         _STORAGE: r"[a-z0-9]{3,24}",
         "Microsoft.KeyVault/vaults": r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]",
+        "Microsoft.Authorization/roleDefinitions": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         "Microsoft.Authorization/roleAssignments": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         "Microsoft.Web/sites": r"[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]",
         "Microsoft.EventGrid/systemTopics": r"[A-Za-z0-9-]{3,128}",
@@ -102,13 +120,16 @@ def _names(deployment: Deployment) -> Iterator[str]:
         last = one.name.rpartition("/")[2]
         if one.type in rules and not re.fullmatch(rules[one.type], last):
             yield f"{one.file}:{one.line}: Azure takes no {one.type} of the name {last!r}"
-        if not one.type.startswith("Microsoft.Resources/") and "resourceGroups" not in one.id:
+        above = one.type.startswith("Microsoft.Resources/") or one.file == "quota-access.bicep"
+        if not above and "resourceGroups" not in one.id:
             yield f"{one.file}:{one.line}: {one.type} would be deployed outside a resource group"
 
 
 def grants(scenario: Scenario) -> Iterator[tuple[Grant, Resource]]:
     """Give each role assignment: who has which role where."""
     names = {one["id"]: one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
+    for own in scenario.deployment.of("Microsoft.Authorization/roleDefinitions"):
+        names[own.name] = str(own.body["properties"]["roleName"]).rpartition(" ")[0]  # without what tells tenants apart
     people = {
         **{
             f"<{one.name}.properties.principalId>": one.symbol
@@ -120,6 +141,8 @@ def grants(scenario: Scenario) -> Iterator[tuple[Grant, Resource]]:
         properties = one.body["properties"]
         role = str(properties["roleDefinitionId"]).rpartition("/")[2]
         where = one.scope.partition("/providers/")[2]
+        if not one.scope and "/resourceGroups/" not in one.id:
+            where = _SUBSCRIPTION
         yield (people.get(properties["principalId"], "?"), names.get(role, role), where), one
 
 
@@ -167,9 +190,16 @@ def _expected(scenario: Scenario) -> set[Grant]:
     expected.add(("app", "Log Analytics Reader", f"Microsoft.OperationalInsights/workspaces/{logs}"))
     if given.get("vaultSettings"):
         expected.add(("app", "Key Vault Secrets User", f"Microsoft.KeyVault/vaults/{given['settingsVaultName']}"))
-    if given.get("computePrincipalIds"):
+    if given.get("readQuota", True):
+        expected.add(("app", QUOTA, _SUBSCRIPTION))
+    own = not given.get("workspaceName")
+    if given.get("computePrincipalIds") or own:
         expected.add(("compute", "Storage Blob Data Reader", landing))
         expected |= {("compute", "Storage Blob Data Contributor", output) for output in outputs}
+        code = next(one.name for one in deployment.of(_STORAGE) if one.file == "workspace.bicep") if own else ""
+        for what in ("Blob", "Queue", "Table"):
+            where = f"{_STORAGE}/{code or given['workspaceStorageAccountName']}"
+            expected.add(("compute", f"Storage {what} Data Contributor", where))
     return expected
 
 
@@ -183,6 +213,31 @@ def _roles(scenario: Scenario) -> Iterator[str]:
     for _, one in grants(scenario):
         if one.body["properties"].get("principalType") != "ServicePrincipal":
             yield f"{one.file}:{one.line}: without principalType a fresh identity may not be found yet"
+
+
+def _quota(deployment: Deployment) -> Iterator[str]:
+    """The role of our own is no wider than what the code reads, and is named once in a tenant."""
+    code = (INFRA.parent / "shared" / "azureml" / "online.py").read_text()
+    for one in deployment.of("Microsoft.Authorization/roleDefinitions"):
+        properties = one.body["properties"]
+        (permission,) = properties["permissions"]
+        if set(permission) - {"actions", "notActions"} or set(permission["actions"]) != _QUOTA_ACTIONS:
+            yield f"{one.file}:{one.line}: the role is not for {', '.join(sorted(_QUOTA_ACTIONS))} and nothing else"
+        if properties["assignableScopes"] != [one.id.partition("/providers/")[0]]:
+            yield f"{one.file}:{one.line}: the role may be given elsewhere than on its subscription"
+    for action in _QUOTA_ACTIONS:
+        if f'"{action.split("/")[2]}"' not in code:
+            yield f"shared/azureml/online.py does not read what {action} allows"
+
+
+def _clusters(deployment: Deployment) -> Iterator[str]:
+    """A cluster works under the identity that has the roles of compute."""
+    identities = [
+        one.id for one in deployment.of("Microsoft.ManagedIdentity/userAssignedIdentities") if one.symbol == "compute"
+    ]
+    for one in deployment.of("Microsoft.MachineLearningServices/workspaces/computes"):
+        if list(one.body["identity"]["userAssignedIdentities"]) != identities:
+            yield f"{one.file}:{one.line}: cluster {one.name} does not have the identity of compute"
 
 
 def _delivery(deployment: Deployment) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tests.unit.infra.checks import problems
 from tests.unit.infra.code import Code
 from tests.unit.infra.deployment import evaluate
 from tests.unit.infra.scenarios import INFRA, OPTIONS, ROOT, scenarios
-from tests.unit.infra.security import roles_used
+from tests.unit.infra.security import QUOTA, roles_used
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +296,108 @@ MISTAKES = {
         "for (container, index) in []",
         "shared/actions/score.py: no role of the app allows it to write to the containers of results",
     ),
+    "a loop over what is known only while deploying": (
+        "main.bicep",
+        "for (target, index) in promotionTargets",
+        "for (target, index) in union(promotionTargets, identity.outputs.computePrincipalIds)",
+        "what a loop runs over must be known before the deployment",
+    ),
+    "a property of what is perhaps not deployed": (
+        "modules/identity.bicep",
+        "compute!.properties",
+        "compute.properties",
+        "is perhaps not deployed: write compute!",
+    ),
+    "a module left out that lies nowhere": (
+        "main.bicep",
+        "empty(settingsVaultResourceGroup) ? resourceGroupName : settingsVaultResourceGroup",
+        "settingsVaultResourceGroup",
+        "Azure wants the name of a resource group, even of a module left out",
+    ),
+    "a variable of azd that is computed": (
+        "main.bicepparam",
+        "readEnvironmentVariable('HUB_ID', 'hub')",
+        "readEnvironmentVariable('HUB_ID', toLower('HUB'))",
+        "takes texts as they are written",
+    ),
+    "compute that cannot reach its code": (
+        "modules/workspace-storage-access.bicep",
+        "var computeRoles = [\n  roles.storageBlobDataContributor.id\n",
+        "var computeRoles = [\n",
+        "compute has no role 'Storage Blob Data Contributor' on Microsoft.Storage/storageAccounts/stmlprod",
+    ),
+    "batch deployments that cannot share out their files": (
+        "modules/workspace-storage-access.bicep",
+        "  roles.storageTableDataContributor.id\n",
+        "",
+        "compute has no role 'Storage Table Data Contributor' on Microsoft.Storage/storageAccounts/stml",
+    ),
+    "a cluster whose identity has no roles": (
+        "main.bicep",
+        "    computePrincipalIds: union(computePrincipalIds, identity.outputs.computePrincipalIds)\n    dataContainer",
+        "    computePrincipalIds: computePrincipalIds\n    dataContainer",
+        "compute has no role 'Storage Blob Data Reader'",
+    ),
+    "a cluster with another's identity": (
+        "main.bicep",
+        "computeIdentityId: identity.outputs.computeId",
+        "computeIdentityId: identity.outputs.deliveryId",
+        "does not have the identity of compute",
+    ),
+    "a cluster of another name than the jobs'": (
+        "main.bicep",
+        "param computeName string = 'cpu-cluster'",
+        "param computeName string = 'cpu'",
+        "jobs/delay/train.yml names compute 'cpu-cluster', which is not made",
+    ),
+    "a cluster that takes ssh": (
+        "modules/workspace.bicep",
+        "remoteLoginPortPublicAccess: 'Disabled'",
+        "remoteLoginPortPublicAccess: 'Enabled'",
+        "remoteLoginPortPublicAccess is 'Enabled', 'Disabled' is wanted",
+    ),
+    "a cluster that never rests": (
+        "modules/workspace.bicep",
+        "minNodeCount: 0",
+        "minNodeCount: 1",
+        "minNodeCount is 1, 0 is wanted",
+    ),
+    "a locked policy set again": (
+        "modules/hub-storage.bicep",
+        "= if (!sealsLocked) {",
+        "= if (!sealsLocked || sealDays == sealDays) {",
+        "a locked immutability policy is set again",
+    ),
+    "a query of tables that are not there yet": (
+        "modules/alerts.bicep",
+        "      skipQueryValidation: true\n",
+        "",
+        "skipQueryValidation is None, True is wanted",
+    ),
+    "a vault whose name stays taken": (
+        "modules/workspace.bicep",
+        "softDeleteRetentionInDays: 7",
+        "softDeleteRetentionInDays: 7\n    enablePurgeProtection: true",
+        "enablePurgeProtection is True, None is wanted",
+    ),
+    "a role of our own that is too wide": (
+        "modules/quota-access.bicep",
+        "'Microsoft.MachineLearningServices/locations/usages/read'",
+        "'Microsoft.MachineLearningServices/*/read'",
+        "the role is not for Microsoft.MachineLearningServices/locations/usages/read",
+    ),
+    "another role on the subscription": (
+        "modules/quota-access.bicep",
+        "roleDefinitionId: quotaReader.id",
+        "roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'b24988ac')",
+        "app has role 'b24988ac' on a whole subscription, which it does not need",
+    ),
+    "fewer instances than Azure may take": (
+        "environments/dev.bicepparam",
+        "maximumInstanceCount = 40",
+        "maximumInstanceCount = 5",
+        "fewer than 40 instances at most",
+    ),
     "probes of another hub": (
         "modules/subscriptions.bicep",
         "'/hub-data/', '/${dataContainer}/'",
@@ -339,7 +441,7 @@ def test_two_hubs_on_one_workspace_do_not_collide() -> None:
         **OPTIONS["second-hub"],
         "environmentName": "any",
         "location": "westeurope",
-        "computePrincipalIds": ["55555555-5555-5555-5555-555555555555"],
+        "readQuota": True,
     }
     first, second = (
         {resource.id: resource for resource in evaluate(INFRA / "main.bicep", {**given, "hubId": hub}).resources}
@@ -348,7 +450,7 @@ def test_two_hubs_on_one_workspace_do_not_collide() -> None:
     common = set(first) & set(second)
     assert all(first[name].body == second[name].body for name in common), "one would undo what the other did"
     shared = {first[name].type.rpartition("/")[2] for name in common}
-    assert shared == {"containers", "roleAssignments"}, "only containers of results and the compute's roles"
+    assert shared == {"containers", "roleAssignments", "roleDefinitions"}, "results, compute's roles, quota's role"
     grants: dict[tuple[str, str, str], str] = {}
     for resource in (*first.values(), *second.values()):
         if resource.type == "Microsoft.Authorization/roleAssignments":
@@ -366,7 +468,7 @@ def test_the_app_roles_are_the_roles_that_the_code_knows() -> None:
 
 def test_every_role_that_is_listed_is_assigned_somewhere() -> None:
     listed = {one["name"] for one in json.loads((INFRA / "roles.json").read_text()).values()}
-    assert roles_used(scenarios()) == listed
+    assert roles_used(scenarios()) == listed | {QUOTA}
 
 
 def test_the_laptop_makes_no_queue_or_container_that_azure_lacks() -> None:

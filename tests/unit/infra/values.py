@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tests.unit.infra.functions import ENVIRONMENT, FUNCTIONS, LAMBDAS, FunctionError, Runtime
+from tests.unit.infra.functions import ENVIRONMENT, FUNCTIONS, LAMBDAS, FunctionError, Runtime, later
 from tests.unit.infra.results import Deployment, Module, Place, PropertyPath, Read, Reference
 from tests.unit.infra.tree import BicepError, File, Node
 
@@ -97,6 +97,7 @@ class Values:
         if isinstance(value, Reference):
             if name in {"id", "name", "type"}:
                 return getattr(value, name)
+            self._deployed(value, owner, node.line)
             return PropertyPath(value, (name,))
         if isinstance(value, PropertyPath):
             path = (*value.path, name)
@@ -115,7 +116,13 @@ class Values:
             raise self._error(node.line, f"there is no property {name!r}")
         found = value[name]
         inner = owner.kind == "property" and owner.args[1] == "outputs"
-        return Runtime(found) if inner and isinstance(found, str) else found
+        return later(found) if inner else found
+
+    def _sure(self, node: Node, scope: Mapping[str, Any]) -> Any:
+        return self.value(node.args[0], scope)
+
+    def _deployed(self, reference: Reference, owner: Node, line: int) -> None:
+        """Refuse to read a property of what is not deployed, or perhaps not."""
 
     def _index(self, node: Node, scope: Mapping[str, Any]) -> Any:
         owner, index = (self.value(part, scope) for part in node.args)
@@ -152,16 +159,11 @@ class Values:
         if name == "tenant":
             return {"tenantId": TENANT}
         if name == "subscription":
-            return Place(self._place.subscription)
+            return Place(self._plain(arguments[0], node) if arguments else self._place.subscription)
         if name == "readEnvironmentVariable":
-            if arguments[0] not in self._environment and len(arguments) < 2:
-                raise self._error(node.line, f"environment variable {arguments[0]} is not set")
-            return self._environment.get(arguments[0], arguments[-1])
+            return self._variable(arguments, node)
         if name == "resourceGroup":
-            if not arguments:
-                return self._place
-            *subscription, group = (self._plain(value, node) for value in arguments)
-            return Place(subscription[0] if subscription else self._place.subscription, group)
+            return self._group(arguments, node)
         if name in {"loadJsonContent", "loadTextContent"}:
             try:
                 text = self._read(self._file.path.parent / arguments[0])
@@ -169,6 +171,21 @@ class Values:
             except (OSError, ValueError) as error:
                 raise self._error(node.line, f"{name} {arguments[0]!r}: {error}") from None
         return self._resource_id(name, arguments, node)
+
+    def _variable(self, arguments: list[Any], node: Node) -> str:
+        if any(one.kind != "literal" or not isinstance(one.args[0], str) for one in node.args[1]):
+            raise self._error(node.line, "readEnvironmentVariable takes texts as they are written, none computed")
+        if arguments[0] not in self._environment and len(arguments) < 2:
+            raise self._error(node.line, f"environment variable {arguments[0]} is not set")
+        return str(self._environment.get(arguments[0], arguments[-1]))
+
+    def _group(self, arguments: list[Any], node: Node) -> Place:
+        if not arguments:
+            return self._place
+        *subscription, group = (self._plain(value, node) for value in arguments)
+        if not group:
+            raise self._error(node.line, "Azure wants the name of a resource group, even of a module left out")
+        return Place(subscription[0] if subscription else self._place.subscription, group)
 
     def _plain(self, value: Any, node: Node) -> str:
         if isinstance(value, Runtime) or not isinstance(value, str):
