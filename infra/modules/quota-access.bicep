@@ -14,7 +14,7 @@ resource quotaReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
       {
         actions: [
           'Microsoft.MachineLearningServices/locations/usages/read'
-          'Microsoft.MachineLearningServices/locations/vmSizes/read'
+          'Microsoft.MachineLearningServices/locations/vmsizes/read'
         ]
         notActions: []
       }

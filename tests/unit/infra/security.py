@@ -52,7 +52,7 @@ _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
 """Type of a resource → property under `properties` → the value it must have."""
 QUOTA: Final = "Azure ML Quota Reader"
 """The one role of our own, the one role on a whole subscription: what shared/azureml/online.py reads of the quota."""
-_QUOTA_ACTIONS: Final = {f"Microsoft.MachineLearningServices/locations/{one}/read" for one in ("usages", "vmSizes")}
+_QUOTA_ACTIONS: Final = {f"Microsoft.MachineLearningServices/locations/{one}/read" for one in ("usages", "vmsizes")}
 _SUBSCRIPTION: Final = "a whole subscription"
 Grant = tuple[str, str, str]
 """Who (app, delivery, compute), the role's name, and where (the last parts of the scope)."""
@@ -217,7 +217,7 @@ def _roles(scenario: Scenario) -> Iterator[str]:
 
 def _quota(deployment: Deployment) -> Iterator[str]:
     """The role of our own is no wider than what the code reads, and is named once in a tenant."""
-    code = (INFRA.parent / "shared" / "azureml" / "online.py").read_text()
+    code = (INFRA.parent / "shared" / "azureml" / "online.py").read_text().lower()
     for one in deployment.of("Microsoft.Authorization/roleDefinitions"):
         properties = one.body["properties"]
         (permission,) = properties["permissions"]
