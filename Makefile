@@ -113,10 +113,12 @@ fuzz: ## sends CASES (2000) requests that the API's document allows, and that it
 	@$(MAKE) --no-print-directory -j3 cloud $(STAMPS)/dev
 	@HUB_FUZZ_CASES=$(or $(CASES),2000) $(if $(SEED),HUB_FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest tests/integration/api/test_fuzz.py
 
-schema: $(STAMPS)/app ## writes the JSON schema of automations for editors
+schema: $(STAMPS)/app ## writes the JSON schema of automations for editors, and the page of the command line
 	@mkdir -p schema
 	@$(BIN)/python -m shared.automations.schema > $(STAMPS)/schema.json
 	@mv $(STAMPS)/schema.json schema/automation.schema.json
+	@$(BIN)/python -m tools.command_line > $(STAMPS)/command-line.md
+	@mv $(STAMPS)/command-line.md docs/command-line.md
 
 subscriptions: $(STAMPS)/app ## writes the filter of the blob subscription, made from the automations
 	@$(BIN)/python -m shared.automations.filters

@@ -168,5 +168,5 @@ VERBS: Final = (
     Verb("acknowledge", "note that somebody has seen to a failed one", _act_arguments, _act("acknowledge")),
     Verb("rollback", "end the release under way, or undo the last one", _rollback_arguments, rollback),
     Verb("pause", "hold what would begin: all of it, or one automation's", _switch_arguments, pause),
-    Verb("resume", "end a pause", _resume_arguments, resume),
+    Verb("resume", "end a pause; without a name a storm too", _resume_arguments, resume),
 )

@@ -47,6 +47,7 @@ def status(job: Job) -> int:
         ("storms", f"holding since {when(storm['since'])}" if storm["since"] else f"none ({storm['trips']} ever)")
     )
     seen = f"came {when(probe['came'])} after {probe['latency_seconds']:.1f}s" if probe["came"] else "none came yet"
+    seen += f"; last sent {when(probe['sent'])}" if probe["sent"] else "; none was sent yet"
     rows.append(("probe", seen))
     known = {"held", "storm", "probe", "hub", "time", "paused", "paused_automations", "queues", "open", "automations"}
     rows += [(name, str(value)) for name, value in found.items() if name not in known and value not in (None, [], {})]

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -21,7 +20,7 @@ def validate(job: Job) -> int:
     from shared.automations.loading import load
 
     root = Path(job.root).resolve() if job.root else REPOSITORY
-    path = Path(job.path).resolve() if job.path else root / os.environ.get("HUB_AUTOMATIONS", "automations")
+    path = Path(job.path).resolve() if job.path else root / "automations"
     if not path.exists():
         raise UsageError(f"{path} does not exist: name a folder of automations or one file")
     single = path.name if path.is_file() else ""

@@ -36,7 +36,8 @@ class Mending:
         """Give a setting a value."""
         given = shlex.quote(f"{name}={value}")
         if self.azure:
-            return f"az functionapp config appsettings set {self.app} --settings {given}"
+            kept = "   # and into moreSettings, or the parameter of it: azd provision sets all settings anew"
+            return f"az functionapp config appsettings set {self.app} --settings {given}{kept}"
         return f"export {given}; make down up DETACH=1"
 
     def container(self, account: str, name: str) -> str:
@@ -49,7 +50,8 @@ class Mending:
         """Give the app's identity a role; `scope` is a command's output, or an id."""
         if not self.azure:
             return "make down up DETACH=1"
-        identity = f"$(az functionapp identity show {self.app} --query principalId --output tsv)"
+        asked = "--query 'userAssignedIdentities.*.principalId | [0]' --output tsv"
+        identity = f"$(az functionapp identity show {self.app} {asked})"
         who = f'--assignee-object-id "{identity}" --assignee-principal-type ServicePrincipal'
         return f"az role assignment create --role {shlex.quote(role)} {who} --scope {scope}"
 

@@ -33,8 +33,8 @@ class Persists:
 
 def percent(value: Any) -> float:
     """Read `20%` or `0.2` as a fraction of one; raises ValueError with what is expected."""
-    if isinstance(value, float) and 0 <= value <= 1:
-        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
     match = _match(_PERCENT, value)
     if match is None or float(match[1]) > 100:
         raise ValueError(f"{shown(value)} is no share: write a per cent from 0% to 100%, such as 20%")

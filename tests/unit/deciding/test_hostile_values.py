@@ -99,3 +99,14 @@ def test_what_is_read_is_what_the_schema_allows(kind: Any, reader: Callable[[str
         schema = TypeAdapter(kind).json_schema()
         pattern = schema.get("pattern") or schema["anyOf"][0]["pattern"]
         assert re.search(pattern, text)
+
+
+@pytest.mark.parametrize(("given", "meant"), [(0, 0.0), (1, 1.0), (0.25, 0.25), ("20%", 0.2)])
+def test_a_share_is_a_per_cent_or_a_number_up_to_one(given: Any, meant: float) -> None:
+    assert percent(given) == meant
+
+
+@pytest.mark.parametrize("given", [True, 2, -1, 1.5, "1"])
+def test_what_is_no_share_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="is no share"):
+        percent(given)
