@@ -40,8 +40,8 @@ param landingLocation string = location
 @description('Containers of the landing account that data drops into; created where the account is.')
 param landingContainers array = ['landing', 'scoring']
 
-@description('Containers of the landing account that jobs write results to.')
-param outputContainers array = ['scored']
+@description('Containers of the landing account that jobs write results to, and deployments what they were asked.')
+param outputContainers array = ['scored', 'collected']
 
 @description('Principal ids of the identities of training and scoring compute, beside the cluster that is made here.')
 param computePrincipalIds array = []
@@ -344,6 +344,11 @@ module app 'modules/app.bicep' = {
         HUB_DATA_CONTAINER: dataContainer
         HUB_DATA_DATASTORE: dataDatastore
         HUB_DATASTORES: string(datastores)
+        HUB_DEPLOYMENT_VARIABLES: string(
+          contains(outputContainers, 'collected')
+            ? { COLLECT_TO: 'https://${landingName}.blob.${blobSuffix}/collected' }
+            : {}
+        )
         HUB_SUBSCRIPTIONS: landingSubscription == workspaceSubscription ? '' : landingSubscription
         HUB_TOPIC_ENDPOINT: topic.outputs.endpoint
         HUB_PUBLIC_URL: publicUrl

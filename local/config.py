@@ -21,7 +21,9 @@ WORKSPACE_ACCOUNT: Final = "mlworkspace"
 ACCOUNTS: Final = (HUB_ACCOUNT, LANDING_ACCOUNT, WORKSPACE_ACCOUNT)
 RAISING_ACCOUNTS: Final = frozenset({LANDING_ACCOUNT, WORKSPACE_ACCOUNT})
 """Accounts with an Event Grid system topic: what is written there raises events."""
-LANDING_CONTAINERS: Final = ("landing", "scoring", "scored", "hub-data")
+COLLECTED: Final = "collected"
+"""The landing account's container of what deployments were asked and answered."""
+LANDING_CONTAINERS: Final = ("landing", "scoring", "scored", COLLECTED, "hub-data")
 PORTS: Final = 30
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from local.config import (
     ACCOUNTS,
+    COLLECTED,
     HUB_ACCOUNT,
     LANDING_ACCOUNT,
     RESOURCE_GROUP,
@@ -66,6 +67,9 @@ def hub(cloud: Cloud) -> dict[str, str]:
         "HUB_DATA_ACCOUNT": LANDING_ACCOUNT,
         "HUB_DATA_CONTAINER": "hub-data",
         "HUB_DATA_DATASTORE": "hub_data",
+        "HUB_DEPLOYMENT_VARIABLES": json.dumps(
+            {"COLLECT_TO": f"http://127.0.0.1:{cloud.blob_port}/{LANDING_ACCOUNT}/{COLLECTED}"}
+        ),
         "HUB_POLL_SHORTEST_SECONDS": "1",
         "HUB_POLL_LONGEST_SECONDS": "5",
         "HUB_KEYS": json.dumps(named),

@@ -321,7 +321,7 @@ def _from_environment() -> Hub:
     azureml = AzureMLClient(
         settings.subscription, settings.resource_group, settings.workspace, settings.mlflow_tracking_uri
     )
-    arm = AzureEndpoints(azureml)
+    arm = AzureEndpoints(azureml, settings.deployment_variables)
     return wire(
         settings,
         AzureStore(settings.storage),

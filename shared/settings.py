@@ -79,6 +79,8 @@ class Settings:
     """How long events are kept; activities, receipts and the audit trail stay."""
     metrics_grain: int = 60
     datastores: Mapping[str, str] = field(default_factory=dict)
+    deployment_variables: Mapping[str, str] = field(default_factory=dict)
+    """Values of the environment variables that deployment files leave empty, so that one package serves everywhere."""
     freeze_copy_most: int = 100 * 10**9
     """Bytes: a list of files that has more is frozen by paths and etags, and not copied."""
     prices: Mapping[str, tuple[Decimal, str]] = field(default_factory=dict)
@@ -143,6 +145,7 @@ class Settings:
             poll_shortest=_seconds(environment, "HUB_POLL_SHORTEST_SECONDS", 5.0),
             poll_longest=_seconds(environment, "HUB_POLL_LONGEST_SECONDS", 60.0),
             datastores=_datastores(environment.get("HUB_DATASTORES") or "{}"),
+            deployment_variables=_deployment_variables(environment.get("HUB_DEPLOYMENT_VARIABLES") or "{}"),
             freeze_copy_most=_size(environment, "HUB_FREEZE_COPY_MOST", "100 GB"),
             metrics_grain=int(_number(environment, "HUB_METRICS_GRAIN_SECONDS", 60)),
             retention=_retention(environment.get("HUB_RETENTION_DAYS", "")),
@@ -231,6 +234,19 @@ def _datastores(text: str) -> Mapping[str, str]:
     except (ValueError, AttributeError):
         form = '{"container": "datastore", "account/container": "datastore"}'
         raise SettingsError(f"HUB_DATASTORES is not of the form {form}") from None
+
+
+def _deployment_variables(text: str) -> Mapping[str, str]:
+    try:
+        table = json.loads(text)
+    except ValueError:
+        table = None
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise SettingsError(
+            'HUB_DEPLOYMENT_VARIABLES is not of the form {"COLLECT_TO": "https://…/collected"}: a JSON object of '
+            "texts by the names of environment variables that deployment files leave empty"
+        )
+    return table
 
 
 def _prices(text: str) -> Mapping[str, tuple[Decimal, str]]:

@@ -14,8 +14,8 @@ from aiohttp import web
 from local.azureml.operations import Operations
 from local.azureml.routes import Call, Routes
 from local.azureml.state import State
+from local.azureml.tokens import Tokens
 from local.azureml.wire import LOCATION, ArmError, Json, invalid, listing, not_found, reply, resource, text_map, touched
-from local.azureml.workspace import Tokens
 from local.config import TENANT, Cloud
 
 KIND: Final = "onlineEndpoints"

@@ -192,6 +192,9 @@ class Serving:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **client_environment(self._cloud),
+            # A deployment's own way to a token of its identity, in Azure too.
+            "MSI_ENDPOINT": f"http://127.0.0.1:{self._cloud.azureml_port}/msi/token",
+            "MSI_SECRET": self._cloud.keys["identity"],
             **given,
             "AZUREML_MODEL_DIR": str(directory),
             "AML_APP_ROOT": str(Path(script).parent),

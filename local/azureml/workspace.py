@@ -1,22 +1,19 @@
-"""The workspace, its datastores and computes, and what a client asks for first: cloud, discovery, token."""
+"""The workspace, its datastores and computes, and what a client asks for first: cloud, discovery."""
 
-import hashlib
-import time
 import uuid
 from typing import Final
 
-import jwt
 from aiohttp import web
 
 from local.azureml.environments import Environments
 from local.azureml.routes import Call, Routes
 from local.azureml.state import State
 from local.azureml.storage import Storage
+from local.azureml.tokens import Tokens
 from local.azureml.uris import STORAGE_SUFFIX, Place
 from local.azureml.wire import (
     LOCATION,
     WORKSPACE_GUID,
-    ArmError,
     Json,
     invalid,
     listing,
@@ -37,54 +34,8 @@ from local.config import (
     Cloud,
 )
 
-_TOKEN_LIFE: Final = 24 * 3600
 BLOB_STORE: Final = "workspaceblobstore"
 ARTIFACT_STORE: Final = "workspaceartifactstore"
-
-
-class Tokens:
-    """Access tokens of the laptop: signed with a key of this cloud, so that no other user's process gets in."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._header = cloud.keys["identity"]
-        self._key = hashlib.sha256(self._header.encode()).digest()
-
-    def issue(self, resource_uri: str) -> tuple[str, int]:
-        """Give a token whose audience is the resource, and when it ends (seconds since 1970)."""
-        expires = int(time.time()) + _TOKEN_LIFE
-        claims = {
-            "aud": resource_uri,
-            "iss": f"https://sts.windows.net/{TENANT}/",
-            "tid": TENANT,
-            "oid": str(uuid.uuid5(uuid.NAMESPACE_URL, "laptop-user")),
-            "iat": expires - _TOKEN_LIFE,
-            "nbf": expires - _TOKEN_LIFE,
-            "exp": expires,
-        }
-        return jwt.encode(claims, self._key, algorithm="HS256"), expires
-
-    def check(self, header: str) -> None:
-        """Raise ArmError (401) where an Authorization header holds no token of this cloud."""
-        kind, _, token = header.partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise ArmError(401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
-        try:
-            jwt.decode(token.strip(), self._key, algorithms=["HS256"], options={"verify_aud": False})
-        except jwt.InvalidTokenError as error:
-            message = (
-                f"The access token is invalid: {error}. Source the laptop cloud's env file; it names the identity."
-            )
-            raise ArmError(401, "InvalidAuthenticationToken", message) from None
-
-    async def answer(self, call: Call) -> web.Response:
-        """Answer as App Service's managed identity endpoint does (api-version 2019-08-01)."""
-        if call.request.headers.get("X-IDENTITY-HEADER") != self._header:
-            return reply({"statusCode": 401, "message": "The X-IDENTITY-HEADER is not that of this cloud."}, 401)
-        wanted = call.query.get("resource", "")
-        if not wanted:
-            return reply({"statusCode": 400, "message": "The query parameter 'resource' is missing."}, 400)
-        token, expires = self.issue(wanted)
-        return reply({"access_token": token, "expires_on": str(expires), "resource": wanted, "token_type": "Bearer"})
 
 
 class Workspace:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import quote
 
+from local.config import TENANT
 from local.eventgrid.channel import Channel
 from local.eventgrid.framing import Body, FramingError, Request, Response, read_response, stays_open
 from local.eventgrid.operations import Looked, looked
@@ -224,6 +225,7 @@ async def refuse(client: Channel, request: Request, body: Body, status: int, rea
 
 _CODES: Final = {
     400: "InvalidInput",
+    401: "InvalidAuthenticationInfo",
     403: "AuthenticationFailed",
     404: "PathNotFound",
     408: "OperationTimedOut",
@@ -235,6 +237,9 @@ _CODES: Final = {
 }
 
 
+_AUTHORITY: Final = f"https://login.microsoftonline.com/{TENANT}/oauth2/authorize"
+
+
 def answer(status: int, text: str, *, close: bool = False) -> bytes:
     """Give a whole answer: plain for 200, else an error as storage writes it."""
     body, kind, more = text.encode(), "text/plain", ""
@@ -244,6 +249,8 @@ def answer(status: int, text: str, *, close: bool = False) -> bytes:
         error = f"<Error><Code>{code}</Code><Message>{plain}</Message></Error>"
         body = f'<?xml version="1.0" encoding="utf-8"?>{error}'.encode()
         kind, more = "application/xml", f"x-ms-error-code: {code}\r\n"
+    if status == 401:
+        more += f"www-authenticate: Bearer authorization_uri={_AUTHORITY} resource_id=https://storage.azure.com\r\n"
     more += "connection: close\r\n" if close else ""
     head = f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}\r\ncontent-type: {kind}\r\n"
     return f"{head}content-length: {len(body)}\r\n{more}\r\n".encode() + body

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 from local.eventgrid.batch import is_batch, responses_of, unchunked, whole_body, writes_of
+from local.eventgrid.bearer import Bearer
 from local.eventgrid.channel import Channel, Wake
 from local.eventgrid.datalake import PathRequest, RefusedError, append, create, flush, path_request, write_of_path
 from local.eventgrid.faults import Faults
@@ -80,8 +81,9 @@ class Turns:
 class Relay:
     """Serves clients in front of the Azurite that listens on `port`."""
 
-    def __init__(self, port: int, recorder: Recorder, faults: Faults) -> None:
+    def __init__(self, port: int, recorder: Recorder, faults: Faults, bearer: Bearer | None = None) -> None:
         self._port = port
+        self._bearer = bearer
         self._recorder = recorder
         self._faults = faults
         self._turns = Turns()
@@ -110,7 +112,7 @@ class Relay:
                     client.write(answer(200, "ok"))
                     if not stays_open(request.headers):
                         return
-                elif not await self._exchange(pair, request):
+                elif not await self._admit(pair, request):
                     return
         except FramingError as error:
             logger.warning("a client sent what is no HTTP: %s", error)
@@ -123,9 +125,16 @@ class Relay:
         finally:
             pair.close()
 
-    async def _exchange(self, pair: Pair, request: Request) -> bool:
-        """Answer one request; tells whether the connection can be used again."""
+    async def _admit(self, pair: Pair, request: Request) -> bool:
+        """Answer one request, whose token is checked first; tells whether the connection can be used again."""
         body = Body.of_request(request)
+        try:
+            admitted = self._bearer.admit(request) if self._bearer else request
+        except RefusedError as error:
+            return await refuse(pair.client, request, body, error.status, str(error))
+        return await self._exchange(pair, admitted, body)
+
+    async def _exchange(self, pair: Pair, request: Request, body: Body) -> bool:
         write = write_of(request, self._recorder.accounts)
         fault = None
         if self._faults.any_storage:

@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from local.config import Cloud
+from local.eventgrid.bearer import Bearer
 from local.eventgrid.control import Control
 from local.eventgrid.faults import Faults
 from local.eventgrid.grid import Grid
@@ -33,7 +34,7 @@ async def serving(cloud: Cloud, *, file: Path = FILE, wakes: bool = True) -> Asy
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         grid = Grid(cloud, routes, journal, session, faults, wakes=wakes)
-        relay = Relay(cloud.azurite_blob_port, grid, faults)
+        relay = Relay(cloud.azurite_blob_port, grid, faults, Bearer(cloud))
         application = web.Application(client_max_size=2 * 1024 * 1024)
         Control(grid).add_routes(application)
         Topics(grid, cloud.keys["topic"]).add_routes(application)

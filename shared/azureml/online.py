@@ -37,8 +37,9 @@ _LOG_LINES: Final = 400
 class AzureEndpoints:
     """Online endpoints in Azure."""
 
-    def __init__(self, client: AzureMLClient) -> None:
-        self._azureml = client
+    def __init__(self, client: AzureMLClient, variables: Mapping[str, str] | None = None) -> None:
+        """`variables` are the values of the environment variables that deployment files leave empty."""
+        self._azureml, self._variables = client, dict(variables or {})
 
     async def endpoint(self, name: str) -> EndpointView | None:
         """Give the endpoint."""
@@ -65,7 +66,7 @@ class AzureEndpoints:
         await self._azureml.call(f"endpoint of {file}", create)
 
     async def create_deployment(self, folder: Path, file: str, name: str, model: str, tags: Mapping[str, str]) -> str:
-        """Begin to make the deployment."""
+        """Begin to make the deployment; environment variables that its file leaves empty get this hub's values."""
 
         def create(client: Any) -> str:
             from azure.ai.ml import load_online_deployment
@@ -75,6 +76,9 @@ class AzureEndpoints:
             deployment.model = f"azureml:{model}"
             deployment.tags = {**(deployment.tags or {}), **tags}
             deployment.properties = {**(deployment.properties or {}), **lasting(tags)}
+            for variable, value in (deployment.environment_variables or {}).items():
+                if value == "" and variable in self._variables:
+                    deployment.environment_variables[variable] = self._variables[variable]
             poller = client.online_deployments.begin_create_or_update(deployment)
             first = getattr(poller.polling_method(), "_initial_response", None)
             headers = first.http_response.headers if first is not None else {}

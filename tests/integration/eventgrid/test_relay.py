@@ -4,10 +4,13 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from local.azureml.tokens import Tokens
 from local.config import LANDING_ACCOUNT, Cloud
+from local.eventgrid.bearer import Bearer
 from local.eventgrid.faults import Faults
 from local.eventgrid.framing import Response
 from local.eventgrid.journal import JournalError
@@ -59,8 +62,8 @@ async def port(storage_cloud: Cloud, notes: Notes) -> AsyncIterator[int]:
         yield found
 
 
-async def _relay(target: int, notes: Notes) -> AsyncIterator[int]:
-    relay = Relay(target, notes, Faults())
+async def _relay(target: int, notes: Notes, bearer: Bearer | None = None) -> AsyncIterator[int]:
+    relay = Relay(target, notes, Faults(), bearer)
     server = await asyncio.get_running_loop().create_server(relay.connection, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
@@ -217,3 +220,36 @@ def _close_upstreams(port: int) -> None:
     """Wake Azurite's timers, which close idle connections."""
     with socket.create_connection(("127.0.0.1", port), timeout=5):
         return
+
+
+@pytest.mark.parametrize(
+    ("audience", "answered"),
+    [
+        ("https://storage.azure.com/", 201),
+        ("https://landing.blob.core.windows.net", 201),
+        ("https://management.azure.com/", 401),
+        ("a token of another cloud", 401),
+        ("no token", 403),
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?resource=file"], ids=["blob", "data lake"])
+async def test_a_token_of_this_cloud_for_storage_writes_and_no_other(
+    storage_cloud: Cloud, notes: Notes, tmp_path: Path, audience: str, answered: int, query: str
+) -> None:
+    issuer = Cloud(storage_cloud.port_base, tmp_path) if " " in audience else storage_cloud
+    token = Tokens(issuer).issue("https://storage.azure.com/" if " " in audience else audience)[0]
+    lines = "x-ms-blob-type: BlockBlob\r\nx-ms-version: 2023-11-03\r\n"
+    lines += "" if audience == "no token" else f"Authorization: Bearer {token}\r\n"
+    async for port in _relay(storage_cloud.azurite_blob_port, notes, Bearer(storage_cloud)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        path = f"/{LANDING_ACCOUNT}/landing/by token"
+        target = f"{path.replace(' ', '%20')}{query}"
+        length = 0 if query else 3
+        writer.write(f"PUT {target} HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n{lines}\r\n".encode())
+        writer.write(b"abc"[:length])
+        head = await head_of(reader)
+        writer.close()
+
+    assert f" {answered} " in head
+    assert ("www-authenticate: bearer" in head.lower()) == (answered == 401)
+    assert [write.blob for write in notes.kept] == (["by token"] if answered == 201 else [])

@@ -242,6 +242,10 @@ def _data(scenario: Scenario, settings: Mapping[str, Any]) -> Iterator[str]:
     if f"HUB_ACCOUNT_{account.upper()}__blobServiceUri" not in settings:
         yield f"the hub is not told the address of account {account!r}"
     yield from _datastores(scenario, settings)
+    if to := json.loads(settings["HUB_DEPLOYMENT_VARIABLES"]).get("COLLECT_TO"):
+        host, _, container = to.removeprefix("https://").partition("/")
+        if f"{host.partition('.')[0]}/default/{container}" not in names:
+            yield f"deployments collect into {to!r}: no such container is declared"
     for one in deployment.of(f"{_STORAGE}/managementPolicies"):
         for rule in one.body["properties"]["policy"]["rules"]:
             for prefix in rule["definition"]["filters"]["prefixMatch"]:

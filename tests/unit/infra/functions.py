@@ -90,6 +90,7 @@ def _upper(value: str) -> str:
 FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
     "any": (1, 1, lambda value: value),
     "bool": (1, 1, _bool),
+    "contains": (2, 2, lambda value, item: item in value),
     "empty": (1, 1, _empty),
     "flatten": (1, 1, _flatten),
     "items": (1, 1, lambda value: [{"key": key, "value": value[key]} for key in sorted(value)]),

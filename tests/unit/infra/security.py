@@ -175,7 +175,8 @@ def _expected(scenario: Scenario) -> set[Grant]:
         ("delivery", "Storage Queue Data Message Sender", f"{account}/queueServices/default/queues/hub-events"),
         ("delivery", "Storage Blob Data Contributor", f"{account}/blobServices/default/containers/hub-dead-letters"),
     }
-    outputs = [f"{landing}/blobServices/default/containers/{one}" for one in given.get("outputContainers", ["scored"])]
+    containers = given.get("outputContainers", ["scored", "collected"])
+    outputs = [f"{landing}/blobServices/default/containers/{one}" for one in containers]
     expected |= {("app", "Storage Blob Data Contributor", output) for output in outputs}
     accounts = {name.split("_")[2] for name in settings if re.fullmatch(r"HUB_ACCOUNT_\w+?__blobServiceUri", name)}
     for name in accounts - {settings["HUB_DATA_ACCOUNT"].upper()}:

@@ -290,6 +290,12 @@ MISTAKES = {
         "landingContainers,",
         "container 'scored' has no datastore",
     ),
+    "a container to collect into that is none": (
+        "main.bicep",
+        "${blobSuffix}/collected'",
+        "${blobSuffix}/seen'",
+        "/seen': no such container is declared",
+    ),
     "results that the hub cannot vouch for": (
         "modules/landing-access.bicep",
         "for (container, index) in outputContainers",
