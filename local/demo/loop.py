@@ -2,18 +2,26 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Final
 
 from azure.storage.blob import BlobServiceClient
 
-from local.config import LANDING_ACCOUNT, REPOSITORY, Cloud
+from local.config import COLLECTED, LANDING_ACCOUNT, REPOSITORY, Cloud
 from local.demo import burst, flights, release
 from local.demo.clients import HubClient, azure_ml
 from local.demo.telling import Point, Telling
+from local.demo.traffic import Load
 
 SCORING: Final = "delay-score"
 BATCH: Final = "delay-batch"
+WATCH: Final = "delay-endpoint"
+"""The monitor of what the endpoint saw, and its experiment. No automation waits for it: `persists: 2 of 3` of
+delay-train counts windows of batch runs, and callers who ask for the same flights again and again make none of them.
+"""
+WRITES: Final = 15.0
+"""Seconds after which what was answered lies in storage: deployments write every 10 seconds."""
 MOST_PICTURES: Final = 4
 
 
@@ -65,7 +73,7 @@ def _batch_endpoint(telling: Telling, client: Any) -> None:
     telling.note(f"a batch endpoint with version {version[:15]}… is there, made by plain azure-ai-ml")
 
 
-def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: list[str]) -> None:
+def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: list[str], load: Load) -> None:
     """Tell of the monitor, its breaches and what they deserve."""
     with telling.point("6c", "A monitor finds drift, and it persists") as point:
         client = azure_ml(cloud)
@@ -73,8 +81,11 @@ def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: l
         burst.upload(cloud, "landing", labels)
         known = {item["id"] for item in hub.activities(burst.AUTOMATION)}
         seen: list[str] = []
+        written = load.between(0, time.monotonic() - load.began - WRITES)
+        asked = load.rows_a_request * sum(answer.status == 200 for answer in written)
+        watching = _monitor(client, COLLECTED, "", month, WATCH)
         for folder in folders:
-            run = _monitor(telling, client, folder, month)
+            run = _ended_run(telling, client, _monitor(client, "scored", folder, month), "the monitor computes drift")
             activity = _caused_by(telling, hub, run)
             triage = release.step(activity, "triage")
             seen.append(triage["outcome"])
@@ -88,6 +99,9 @@ def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: l
         fresh = [item for item in hub.activities(burst.AUTOMATION) if item["id"] not in known]
         trained = [item for item in fresh if release.step(dict(hub.get(f"activities/{item['id']}")), "train")]
         telling.claim("it is the only one", len(trained) == 1, f"{len(fresh)} breaches came in")
+        _watched(telling, client, point, watching, asked)
+        caused = [item["id"] for item in hub.activities(burst.AUTOMATION) if _breach(item).get("run") == watching]
+        telling.claim("that opens nothing: no automation waits for this monitor", not caused, f"{WATCH} {watching}")
         version = release.step(retraining, "register")["version"]
 
         def waits() -> tuple[Any, str]:
@@ -97,33 +111,48 @@ def drift(telling: Telling, cloud: Cloud, hub: HubClient, month: str, folders: l
         telling.claim("its model waits for its turn at the same gates", bool(gated), gated["status"])
 
 
-def _monitor(telling: Telling, client: Any, folder: str, month: str) -> str:
-    """Run the monitor as a plain Azure ML job on what a batch run answered; give the run's name."""
+def _watched(telling: Telling, client: Any, point: Point, run: str, asked: int) -> None:
+    """Tell what the monitor found in what the endpoint was really asked and answered."""
+    _ended_run(telling, client, run, "the endpoint's monitor computes drift")
+    report = _pictures(point, client, run, "the endpoint")
+    found = {signal["signal"]: signal for signal in report["signals"] if signal["breached"]}
+    drifted = found.get("data-drift", {}).get("drifted", [])
+    telling.claim(
+        "the endpoint's own requests show the drift too",
+        report["rows"] >= asked and bool(drifted),
+        f"{report['rows']} rows of live and mirrored requests with their answers, collected in {len(report['files'])} "
+        f"files; breached: {', '.join(found)}; drifted: {', '.join(drifted[:3])} …",
+    )
+
+
+def _monitor(client: Any, store: str, folder: str, month: str, name: str = "delay-monitor") -> str:
+    """Start the monitor as a plain Azure ML job on what lies in a datastore's folder; give the run's name."""
     from azure.ai.ml import load_job
 
     job = load_job(
         REPOSITORY / "jobs" / "delay" / "monitor.yml",
         params_override=[
-            {"inputs.data": {"type": "uri_folder", "path": f"azureml://datastores/scored/paths/{folder}"}},
+            {"inputs.monitor": name, "experiment_name": name},
+            {"inputs.data": {"type": "uri_folder", "path": f"azureml://datastores/{store}/paths/{folder}"}},
             {"inputs.model": {"type": "mlflow_model", "path": f"azureml:{burst.MODEL}:{live_version(client)}"}},
             {"inputs.labels": {"type": "uri_folder", "path": f"azureml://datastores/landing/paths/labels/{month}/"}},
         ],
     )
-    name = str(client.jobs.create_or_update(job).name)
+    return str(client.jobs.create_or_update(job).name)
 
+
+def _ended_run(telling: Telling, client: Any, name: str, what: str) -> str:
     def ended() -> tuple[str, str]:
         status = str(getattr(client.jobs.get(name).status, "value", ""))
         return (name if status in {"Completed", "Failed"} else ""), status
 
-    telling.watch("the monitor computes drift", ended, 180)
-    return name
+    return str(telling.watch(what, ended, 180))
 
 
 def _caused_by(telling: Telling, hub: HubClient, run: str) -> dict[str, Any]:
     def weighed() -> tuple[Any, str]:
         for item in hub.activities(burst.AUTOMATION):
-            breach = item["cause"].get("event", {}).get("breach", {})
-            if breach.get("run") == run:
+            if _breach(item).get("run") == run:
                 activity = hub.get(f"activities/{item['id']}")
                 if release.step(activity, "triage"):
                     return activity, ""
@@ -131,6 +160,10 @@ def _caused_by(telling: Telling, hub: HubClient, run: str) -> dict[str, Any]:
 
     found: dict[str, Any] = telling.watch("triage weighs it", weighed, 90)
     return found
+
+
+def _breach(item: dict[str, Any]) -> dict[str, Any]:
+    return dict(item["cause"].get("event", {}).get("breach") or {})
 
 
 def _windows(point: Point, run: str, triage: dict[str, Any]) -> None:
@@ -156,15 +189,16 @@ def _ended(telling: Telling, hub: HubClient, identifier: str, what: str) -> dict
     return found
 
 
-def _pictures(point: Point, client: Any, run: str) -> None:
-    """Put the monitor's pictures of what drifts into the report."""
+def _pictures(point: Point, client: Any, run: str, who: str = "") -> dict[str, Any]:
+    """Put the monitor's pictures of what drifts into the story's report; give the monitor's own."""
     with tempfile.TemporaryDirectory() as folder:
         client.jobs.download(run, output_name="report", download_path=folder)
-        report = json.loads(next(Path(folder).rglob("signals.json")).read_text())
+        report: dict[str, Any] = json.loads(next(Path(folder).rglob("signals.json")).read_text())
         pictures = {name: next(Path(folder).rglob(Path(path).name)) for name, path in report["pictures"].items()}
         drifted = {name: text for name, file in pictures.items() if "has drifted" in (text := file.read_text())}
         for name, text in list(drifted.items())[:MOST_PICTURES]:
-            point.pictures.append({"title": f"{name}, as {run} saw it", "svg": text})
+            point.pictures.append({"title": f"{name}, as {who or run} saw it", "svg": text})
+    return report
 
 
 def receipt(telling: Telling, cloud: Cloud, hub: HubClient, folder: Path) -> None:

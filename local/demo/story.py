@@ -77,7 +77,7 @@ def _story(telling: Telling, cloud: Cloud) -> None:
         folders = [loop.score(telling, cloud, hub, summer, part) for part in (days[4:8], days[8:12])]
         worse.broken(telling, cloud, hub, load, flights.new_destinations(summer, known, 200))
         third = burst.month(telling, cloud, hub, summer, list(flights.month(summer, days)))
-        loop.drift(telling, cloud, hub, summer, folders)
+        loop.drift(telling, cloud, hub, summer, folders, load)
         title = "The model that has seen the summer is released"
         release.by_steps(telling, hub, load, release.step(third, "register")["version"], "6d", title)
     loop.receipt(telling, cloud, hub, OUT)

@@ -20,7 +20,13 @@ def test_the_projects_subscriptions_route_as_the_design_says() -> None:
     assert (blobs.topic, blobs.destination.queue, blobs.container) == ("storage", "hub-events", "hub-dead-letters")
     assert (workspace.topic, workspace.destination.function) == ("workspace", "events_push")
     created = {"eventType": "Microsoft.Storage.BlobCreated", "subject": "/blobServices/default/containers/%s/blobs/a"}
-    for container, taken in (("landing", True), ("scoring", True), ("scored", False), ("collected", False), ("landing2", False)):
+    for container, taken in (
+        ("landing", True),
+        ("scoring", True),
+        ("scored", False),
+        ("collected", False),
+        ("landing2", False),
+    ):
         assert blobs.filter.takes({**created, "subject": created["subject"] % container}) is taken
     assert routes.topics["storage"].account == "landing"
 
