@@ -36,6 +36,7 @@ class Router:
         self._session: aiohttp.ClientSession | None = None
         self._running: dict[tuple[str, str], int] = {}
         self._mirrors: set[asyncio.Task[None]] = set()
+        self._bags: dict[str, tuple[Json, list[str]]] = {}
         self._random = random.Random()  # noqa: S311 a share of traffic is no secret
 
     async def stop(self) -> None:
@@ -59,7 +60,7 @@ class Router:
             return web.Response(status=413, text="Request payload is too large.")
         body = await request.read()
         live = stored["live"]
-        name = request.headers.get(_HEADER) or self._chosen(live["traffic"])
+        name = request.headers.get(_HEADER) or self._chosen(endpoint, live["traffic"])
         found = self._deployments.find(endpoint, name) if name else None
         if found is None:
             return reply({"error": {"code": "NotFound", "message": _no_deployment(name)}}, 404)
@@ -67,9 +68,14 @@ class Router:
             self._mirror(endpoint, live["mirror"], request, path, body)
         return await self._send(endpoint, found, request, path, body)
 
-    def _chosen(self, traffic: Json) -> str:
-        shares = {name: share for name, share in traffic.items() if share > 0}
-        return self._random.choices(list(shares), list(shares.values()))[0] if shares else ""
+    def _chosen(self, endpoint: str, traffic: Json) -> str:
+        """Draw from a bag of a hundred that has the shares exactly: so a short step of a rollout can be measured."""
+        shares, bag = self._bags.get(endpoint, ({}, []))
+        if shares != traffic or not bag:
+            bag = [name for name, share in traffic.items() for _ in range(int(share))]
+            self._random.shuffle(bag)
+            self._bags[endpoint] = dict(traffic), bag
+        return bag.pop() if bag else ""
 
     def _mirror(self, endpoint: str, mirror: Json, request: web.Request, path: str, body: bytes) -> None:
         """Send a copy of a share of the requests; what comes back is counted and thrown away."""
