@@ -40,11 +40,17 @@ param landingLocation string = location
 @description('Containers of the landing account that data drops into; created where the account is.')
 param landingContainers array = ['landing', 'scoring']
 
-@description('Containers of the landing account that jobs write results to, and deployments what they were asked.')
-param outputContainers array = ['scored', 'collected']
+@description('Containers of the landing account that jobs write results to.')
+param outputContainers array = ['scored']
+
+@description('Container of the landing account that deployments write to what they were asked: by their own identities.')
+param collectContainer string = 'collected'
 
 @description('Principal ids of the identities of training and scoring compute, beside the cluster that is made here.')
 param computePrincipalIds array = []
+
+@description('Whether these get their roles here. Azure refuses one that they have already under another name: then give the rest by hand.')
+param grantCompute bool = true
 
 @description('System topics that the landing account and the workspace have already: Azure allows one for each source.')
 param existingLandingTopic string = ''
@@ -135,7 +141,7 @@ var workspaceStorage = empty(workspaceName) ? 'stml${token}' : workspaceStorageA
 var dataContainer = '${hubId}-data'
 // Names of a hub's own, so that two hubs on one workspace do not take each other's.
 var datastores = toObject(
-  union(landingContainers, outputContainers),
+  union(landingContainers, outputContainers, [collectContainer]),
   container => container,
   container => '${hubId}_blobs_${replace(container, '-', '_')}'
 )
@@ -228,9 +234,10 @@ module landingAccess 'modules/landing-access.bicep' = {
     accountName: landingName
     appPrincipalId: identity.outputs.appPrincipalId
     deliveryIdentityId: identity.outputs.deliveryId
-    computePrincipalIds: union(computePrincipalIds, identity.outputs.computePrincipalIds)
+    computePrincipalIds: union(grantCompute ? computePrincipalIds : [], identity.outputs.computePrincipalIds)
     dataContainer: dataContainer
     outputContainers: outputContainers
+    collectContainer: collectContainer
     existingTopic: existingLandingTopic
   }
   dependsOn: [landing]
@@ -259,7 +266,7 @@ module workspaceStorageAccess 'modules/workspace-storage-access.bicep' = if (!em
   params: {
     accountName: workspaceStorage
     appPrincipalId: identity.outputs.appPrincipalId
-    computePrincipalIds: union(computePrincipalIds, identity.outputs.computePrincipalIds)
+    computePrincipalIds: union(grantCompute ? computePrincipalIds : [], identity.outputs.computePrincipalIds)
   }
   dependsOn: [newWorkspace]
 }
@@ -344,11 +351,7 @@ module app 'modules/app.bicep' = {
         HUB_DATA_CONTAINER: dataContainer
         HUB_DATA_DATASTORE: dataDatastore
         HUB_DATASTORES: string(datastores)
-        HUB_DEPLOYMENT_VARIABLES: string(
-          contains(outputContainers, 'collected')
-            ? { COLLECT_TO: 'https://${landingName}.blob.${blobSuffix}/collected' }
-            : {}
-        )
+        HUB_DEPLOYMENT_VARIABLES: string({ COLLECT_TO: 'https://${landingName}.blob.${blobSuffix}/${collectContainer}' })
         HUB_SUBSCRIPTIONS: landingSubscription == workspaceSubscription ? '' : landingSubscription
         HUB_TOPIC_ENDPOINT: topic.outputs.endpoint
         HUB_PUBLIC_URL: publicUrl

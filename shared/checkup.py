@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -15,6 +15,7 @@ from shared.bootstrap import Hub
 from shared.engine.outcomes import PermanentError, TransientError
 from shared.ledger.protocol import StoreError
 from shared.mending import Mending
+from shared.settings import Settings
 
 State = Literal["ok", "wrong", "unknown"]
 _TIMEOUT: Final = 20.0
@@ -200,24 +201,38 @@ async def _datastores(hub: Hub) -> list[Check]:
             if loaded.automation.do.score:
                 container = loaded.automation.do.score.output.partition("/")[0]
                 places[settings.data_account, container] = "batch runs have no place for their results"
-    return list(await asyncio.gather(*(_standing(hub, *place, why) for place, why in sorted(places.items()))))
+    table = {
+        **settings.datastores,
+        **{f"{one[0]}/{one[1]}": _named(*one) for one in places if _unnamed(settings, *one)},
+    }
+    return list(await asyncio.gather(*(_standing(hub, *place, why, table) for place, why in sorted(places.items()))))
 
 
-async def _standing(hub: Hub, account: str, container: str, why: str) -> Check:
-    """Look at the datastore of a container; where a trigger names no account, it is enough that one's is right."""
+def _unnamed(settings: Settings, account: str, container: str) -> bool:
+    return bool(account) and not settings.datastore_of(account, container)
+
+
+def _named(account: str, container: str) -> str:
+    return f"{account}_{container}".replace("-", "_")
+
+
+async def _standing(hub: Hub, account: str, container: str, why: str, table: Mapping[str, str]) -> Check:
+    """Look at the datastore of a container; where a trigger names no account, it is enough that one's is right.
+
+    `table` is what HUB_DATASTORES should be: with all that are missing, so that mending one does not undo another.
+    """
     accounts = [account] if account else sorted(hub.settings.accounts, key=lambda one: one != hub.settings.data_account)
-    found = await asyncio.gather(*(_datastore(hub, one, container, why) for one in accounts))
+    found = await asyncio.gather(*(_datastore(hub, one, container, why, table) for one in accounts))
     return min(found, key=lambda check: check.state != "ok")
 
 
-async def _datastore(hub: Hub, account: str, container: str, why: str) -> Check:
+async def _datastore(hub: Hub, account: str, container: str, why: str, table: Mapping[str, str]) -> Check:
     settings, place = hub.settings, f"{account}/{container}"
     name = settings.datastore_of(account, container)
     if not name:
-        wanted = f"{account}_{container}".replace("-", "_")
-        value = json.dumps({**settings.datastores, place: wanted})
+        wanted = _named(account, container)
         mend = f"{Mending(settings).datastore(wanted, container, account)} && "
-        mend += Mending(settings).setting("HUB_DATASTORES", value)
+        mend += Mending(settings).setting("HUB_DATASTORES", json.dumps({**table, place: wanted}))
         return Check(what=f"datastore of {place}", state="wrong", said=f"HUB_DATASTORES has none: {why}", mend=mend)
     found, what = await hub.azureml.datastore(name), f"datastore {name}"
     if found is not None and found[0] in {"", account} and found[1] in {"", container}:

@@ -67,7 +67,7 @@ class Mending:
             f"/subscriptions/{known.subscription}/resourceGroups/{known.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{known.workspace}"
         )
-        return self.role("AzureML Data Scientist", scope)
+        return self.role("AzureML Data Scientist", shlex.quote(scope))
 
     def datastore(self, name: str, container: str, account: str = "") -> str:
         """Make a datastore of a container, of the data account where none is named."""
@@ -76,7 +76,7 @@ class Mending:
         made = {"name": name, "type": "azure_blob", "account_name": account, "container_name": container}
         return (
             f"printf %s {shlex.quote(json.dumps(made))} > datastore.yml && az ml datastore create --file datastore.yml "
-            f"--workspace-name {known.workspace} --resource-group {known.resource_group}"
+            f"--workspace-name {shlex.quote(known.workspace)} --resource-group {shlex.quote(known.resource_group)}"
         )
 
     def probe(self) -> str:

@@ -14,6 +14,9 @@ param dataContainer string
 @description('Containers that jobs write results to, and the hub the manifest beside them.')
 param outputContainers array
 
+@description('Container that deployments write to what they were asked; nobody is given a role on it here.')
+param collectContainer string
+
 @description('Name of a system topic that the account has already: Azure allows one. Empty: one is created.')
 param existingTopic string
 
@@ -46,6 +49,12 @@ resource outputs 'Microsoft.Storage/storageAccounts/blobServices/containers@2023
     properties: { publicAccess: 'None' }
   }
 ]
+
+resource collected 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+  parent: blobs
+  name: collectContainer
+  properties: { publicAccess: 'None' }
+}
 
 resource appReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(account.id, appPrincipalId, roles.storageBlobDataReader.id)

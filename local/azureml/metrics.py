@@ -233,7 +233,8 @@ def _matches(row: Json, filters: list[tuple[str, str]]) -> bool:
 def _value(name: str, rows: list[Json]) -> float:
     """Give the average: of the minutes for requests, of the requests for latencies; a percentile is the service's."""
     if name == "RequestsPerMinute":
-        return float(sum(len(row["ms"]) + row["more"] for row in rows)) / len({row["minute"] for row in rows})
+        minutes = {row["minute"] for row in rows if "slot" not in row}  # finer than minutes, each slot is a value
+        return float(sum(len(row["ms"]) + row["more"] for row in rows)) / (len(minutes) or 1)
     values = sorted(value for row in rows for value in row["ms"])
     share = _PERCENTILES.get(name.rpartition("_")[2])
     if share is not None:

@@ -219,7 +219,8 @@ async def refuse(client: Channel, request: Request, body: Body, status: int, rea
             if client.closed:
                 return False
             await client.wake.wait(PATIENCE)
-    client.write(answer(status, reason))
+    whole = answer(status, reason)
+    client.write(whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.method == "HEAD" else whole)
     return stays_open(request.headers)
 
 

@@ -65,13 +65,14 @@ class Lists:
             known = await self._context.azureml.datastore(name) if name else None
             if known is None or known[0] != account or known[1] not in {"", container}:
                 wanted = name or f"{account}_{container}".replace("-", "_")
+                key = place if account != settings.data_account else container
                 what = f"datastore {name!r} is {'not there' if known is None else '/'.join(known)}"
                 raise PermanentError(
                     f"these files have more bytes than HUB_FREEZE_COPY_MOST ({settings.freeze_copy_most}), so they are "
                     f"frozen by a list, and for that the workspace needs a datastore of {place}: "
                     f"{what if name else 'HUB_DATASTORES names none'}. Make one "
                     f"({Mending(settings).datastore(wanted, container, account)}), name it in HUB_DATASTORES as "
-                    f"{json.dumps({place if account != settings.data_account else container: wanted})}, and retry; "
+                    f"{json.dumps({**settings.datastores, key: wanted})}, and retry; "
                     "or let the setting allow copies of so much"
                 )
             found[place] = name

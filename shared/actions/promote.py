@@ -60,19 +60,20 @@ class Promotion:
             return Failed(f"{name}:{version} did not come to {target} within {_PATIENCE.seconds // 60} minutes", detail)
         if target.registry:
             if "shared" not in detail or work.now - datetime.fromisoformat(detail["shared"]) > _ANEW:
-                done = await self._share(target, name, version)
+                done = await self._share(target, source, again="shared" in detail)
                 detail["shared"] = work.now.isoformat()
                 if done:
                     return Again(_NOW, detail, reason=f"{target} has copied {name}:{version}")
             return Again(_SOON, detail, reason=f"{target} is copying {name}:{version}")
         return await self._copy(work, rule, target, source, detail)
 
-    async def _share(self, target: Target, name: str, version: str) -> bool:
+    async def _share(self, target: Target, source: ModelView, *, again: bool) -> bool:
+        """Ask for the copy; what is there by an earlier request cannot be asked for again, and is no error."""
         try:
-            return await self._targets.share(target, name, version)
+            return await self._targets.share(target, source.name, source.version)
         except PermanentError:
-            # Another instance may have asked before: what is there already cannot be asked for again.
-            if await self._targets.find(target, name, version) is None:
+            there = await self._targets.find(target, source.name, source.version)
+            if there is None or not (again or self._same(source, there)):
                 raise
             return True
 
@@ -84,14 +85,16 @@ class Promotion:
 
     def _seen(self, activity: Activity, detail: dict[str, Any], source: ModelView, there: ModelView) -> Answer:
         """Tell the version that this activity made, or an earlier one did, from another model of the same name."""
-        origin = self._origin(source)
-        ours = there.tags.get(HUB_TAG) == activity.id or there.properties.get(FROM) == origin
-        same = bool(source.tags.get(HUB_TAG)) and there.tags.get(HUB_TAG) == source.tags.get(HUB_TAG)
-        if not ("asked" in detail or ours or same):
+        if not ("asked" in detail or there.tags.get(HUB_TAG) == activity.id or self._same(source, there)):
             said = f"{detail['to']} has another {source.name}:{source.version} already: a version never changes"
             return Failed(said, detail)
-        lineage = {**source.properties, FROM: origin}
+        lineage = {**source.properties, FROM: self._origin(source)}
         return Done({**detail, "uri": there.uri, "tags": dict(there.tags), "lineage": lineage})
+
+    def _same(self, source: ModelView, there: ModelView) -> bool:
+        """Tell whether a version there was made from this one, by what it carries."""
+        tag = source.tags.get(HUB_TAG)
+        return there.properties.get(FROM) == self._origin(source) or (bool(tag) and there.tags.get(HUB_TAG) == tag)
 
     def _origin(self, source: ModelView) -> str:
         settings = self._context.settings

@@ -41,7 +41,8 @@ class FakeTargets:
         self.versions: dict[tuple[str, str, str], ModelView] = {}
         self.shares: list[str] = []
         self.late = 0
-        self.meanwhile = False
+        self.meanwhile = ""
+        """The version that somebody brings there just before it is shared."""
         self._coming: dict[tuple[str, str, str], int] = {}
 
     async def source(self, name: str, version: str) -> ModelView:
@@ -66,7 +67,7 @@ class FakeTargets:
     async def share(self, target: Target, name: str, version: str) -> bool:
         self.shares.append(f"{name}:{version}")
         if self.meanwhile:
-            self.versions[str(target), name, version] = await self.source(name, version)
+            self.versions[str(target), name, version] = await self.source(name, self.meanwhile)
             raise PermanentError(f"model {name}:{version} into {target}: Azure ML answered 400, it exists")
         self._coming.setdefault((str(target), name, version), self.late)
         return self.late == 0
@@ -130,9 +131,16 @@ async def test_a_model_that_passes_its_gates_goes_to_the_registry_with_its_linea
 
 async def test_a_share_that_another_instance_asked_for_meanwhile_is_taken_as_done(make: Make) -> None:
     world, targets = make(REGISTRY)
-    targets.meanwhile = True
+    targets.meanwhile = "3"
     activity = await promote(world)
     assert (activity.status, targets.shares) == ("succeeded", ["arrival-delay:3"])
+
+
+async def test_another_model_that_took_its_name_meanwhile_is_not_taken_for_it(make: Make) -> None:
+    world, targets = make(REGISTRY)
+    targets.meanwhile = "7"
+    activity = await promote(world)
+    assert (activity.status, "it exists" in activity.reason) == ("failed", True)
 
 
 async def test_its_own_gates_refuse_it_and_nothing_is_copied(make: Make) -> None:

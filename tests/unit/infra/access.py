@@ -111,7 +111,7 @@ def writers(root: Path) -> frozenset[str]:
 def _rights(scenario: Scenario) -> dict[str, set[str]]:
     """Give what the app may do where; in the containers of results, what it may in every one of them."""
     (hub,) = (one.name for one in scenario.deployment.of("Microsoft.Storage/storageAccounts") if "hub-" in one.file)
-    outputs = scenario.parameters.get("outputContainers", ["scored", "collected"])
+    outputs = scenario.parameters.get("outputContainers", ["scored"])
     found: dict[str, set[str]] = {}
     for (who, role, where), one in grants(scenario):
         if who != "app" or role not in ROLES or "/storageAccounts/" not in where:

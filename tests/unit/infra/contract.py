@@ -228,7 +228,7 @@ def _computes(scenario: Scenario) -> Iterator[str]:
             yield f"compute {', '.join(sorted(made))} is made in a workspace that is somebody else's"
         return
     for path in sorted((*(ROOT / "jobs").rglob("*.yml"), *(ROOT / "endpoints").rglob("*.yml"))):
-        for name in re.findall(r"^compute: azureml:(\S+)$", path.read_text(), re.MULTILINE):
+        for name in re.findall(r"^\s*(?:default_)?compute: azureml:(\S+)$", path.read_text(), re.MULTILINE):
             if name not in made:
                 yield f"{path.relative_to(ROOT)} names compute {name!r}, which is not made"
 

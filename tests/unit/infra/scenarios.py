@@ -31,6 +31,7 @@ AZD: Final[Mapping[str, Mapping[str, str]]] = {
         "LANDING_LOCATION": "westeurope",
         "LANDING_TOPIC": "evgt-stlandingprod",
         "COMPUTE_PRINCIPAL_IDS": f'["{_COMPUTE[0]}"]',
+        "GRANT_COMPUTE": "true",
         "COMPUTE_SIZE": "Standard_DS3_v2",
         "REGISTRY_NAME": "mlr-shared",
         "REGISTRY_RESOURCE_GROUP": "rg-ml-shared",
@@ -44,6 +45,13 @@ AZD: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The azd environments that main.bicepparam is read with: nothing set, and everything that it reads."""
 OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "granted-by-hand": {
+        "workspaceName": "mlw-prod",
+        "workspaceResourceGroup": "rg-ml-prod",
+        "workspaceStorageAccountName": "stmlprod",
+        "computePrincipalIds": _COMPUTE,
+        "grantCompute": False,
+    },
     "own-everything": {"computePrincipalIds": _COMPUTE, "authClientId": _APPLICATION, "delivery": "push"},
     "second-hub": {
         "hubId": "second",

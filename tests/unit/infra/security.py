@@ -175,7 +175,7 @@ def _expected(scenario: Scenario) -> set[Grant]:
         ("delivery", "Storage Queue Data Message Sender", f"{account}/queueServices/default/queues/hub-events"),
         ("delivery", "Storage Blob Data Contributor", f"{account}/blobServices/default/containers/hub-dead-letters"),
     }
-    containers = given.get("outputContainers", ["scored", "collected"])
+    containers = given.get("outputContainers", ["scored"])
     outputs = [f"{landing}/blobServices/default/containers/{one}" for one in containers]
     expected |= {("app", "Storage Blob Data Contributor", output) for output in outputs}
     accounts = {name.split("_")[2] for name in settings if re.fullmatch(r"HUB_ACCOUNT_\w+?__blobServiceUri", name)}
@@ -194,7 +194,7 @@ def _expected(scenario: Scenario) -> set[Grant]:
     if given.get("readQuota", True):
         expected.add(("app", QUOTA, _SUBSCRIPTION))
     own = not given.get("workspaceName")
-    if given.get("computePrincipalIds") or own:
+    if (given.get("computePrincipalIds") and given.get("grantCompute", True)) or own:
         expected.add(("compute", "Storage Blob Data Reader", landing))
         expected |= {("compute", "Storage Blob Data Contributor", output) for output in outputs}
         code = next(one.name for one in deployment.of(_STORAGE) if one.file == "workspace.bicep") if own else ""

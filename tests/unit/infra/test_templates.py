@@ -286,13 +286,13 @@ MISTAKES = {
     ),
     "a container whose datastore was forgotten": (
         "main.bicep",
-        "union(landingContainers, outputContainers),",
-        "landingContainers,",
+        "union(landingContainers, outputContainers, [collectContainer]),",
+        "union(landingContainers, [collectContainer]),",
         "container 'scored' has no datastore",
     ),
     "a container to collect into that is none": (
         "main.bicep",
-        "${blobSuffix}/collected'",
+        "${blobSuffix}/${collectContainer}'",
         "${blobSuffix}/seen'",
         "/seen': no such container is declared",
     ),
@@ -340,8 +340,8 @@ MISTAKES = {
     ),
     "a cluster whose identity has no roles": (
         "main.bicep",
-        "    computePrincipalIds: union(computePrincipalIds, identity.outputs.computePrincipalIds)\n    dataContainer",
-        "    computePrincipalIds: computePrincipalIds\n    dataContainer",
+        "identity.outputs.computePrincipalIds)\n    dataContainer",
+        "[])\n    dataContainer",
         "compute has no role 'Storage Blob Data Reader'",
     ),
     "a cluster with another's identity": (
