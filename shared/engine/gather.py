@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _SOONEST: Final = timedelta(seconds=1)
 _NAMED: Final = 20
+_SETTLED: Final = timedelta(minutes=1)
+_MOST_NEW: Final = 10_000
 
 
 class Rules(Protocol):
@@ -47,6 +49,8 @@ class Gatherer:
         self._open = opener
         self._intake = intake
         self._clock = clock
+        self._new: dict[str, tuple[int, int]] = {}
+        """Collections that were seen to hold something new: in which generation, of how many files."""
 
     async def look(self, name: str, generation: str = "") -> None:
         """Do what is due for a collection. Raises StoreError where the ledger does not answer: come again.
@@ -87,10 +91,26 @@ class Gatherer:
             # Members go in before their head opens, so this is a head that was opened anew for what turned out taken.
             return Wait(now + rule.quiet, "nothing has arrived")
         verdict = await self._decide(head, gathered, rule, now)
-        held = isinstance(verdict, Wait) and head.opened is not None and now - head.opened >= rule.max_wait
-        if held and not gathered.markers and not await self._collections.fresh(name, head, gathered):
+        if isinstance(verdict, Wait) and not gathered.markers and await self._stale(name, head, gathered, rule, now):
             return Close("nothing is new in it")
         return verdict
+
+    async def _stale(self, name: str, head: Head, gathered: Gathered, rule: Rule, now: datetime) -> bool:
+        """Tell whether all of it became activities before: what a crash left undecided comes a second time.
+
+        That is looked at once for what is there, when nothing has arrived for a minute, and when it would be held.
+        """
+        held = head.opened is not None and now - head.opened >= rule.max_wait
+        settled = head.generation > 1 and gathered.arrived is not None and now - gathered.arrived >= _SETTLED
+        seen = (head.generation, gathered.count)
+        if not held and (not settled or self._new.get(name) == seen):
+            return False
+        if not await self._collections.fresh(name, head, gathered):
+            return True
+        if len(self._new) >= _MOST_NEW:
+            self._new.clear()
+        self._new[name] = seen
+        return False
 
     async def _decide(self, head: Head, gathered: Gathered, rule: Rule, now: datetime) -> Close | Wait:
         count, age = await self._intake.depth()

@@ -37,7 +37,9 @@ from shared.ledger.unfinished import Unfinished
 SHARDS: Final = 4
 """Partitions that the members of one generation are spread over."""
 _LOOK_BACK: Final = 3
-"""Frozen lists of that many earlier generations are compared when a list is frozen."""
+"""Frozen lists of that many earlier generations that held something are compared when a list is frozen."""
+_LOOK_FURTHER: Final = 30
+"""So many generations are gone through for them: those in which nothing was new are empty."""
 _PAGE: Final = 1000
 _LATELY: Final = timedelta(seconds=10)
 """For so long an open head is taken to be open still, before what is inserted by it is checked against it."""
@@ -168,11 +170,14 @@ class Collections:
 
     async def fresh(self, name: str, head: Head, gathered: Gathered) -> tuple[File, ...]:
         """Give what is gathered and in no frozen list before."""
-        taken = {
-            (file.account, file.container, file.path, file.etag)
-            for earlier in range(max(1, head.generation - _LOOK_BACK), head.generation)
-            for file in await self.frozen(f"collections/{name}/{earlier}.json")
-        }
+        taken: set[tuple[str, str, str, str]] = set()
+        held = 0
+        for earlier in range(head.generation - 1, max(0, head.generation - 1 - _LOOK_FURTHER), -1):
+            files = await self.frozen(f"collections/{name}/{earlier}.json")
+            taken.update((file.account, file.container, file.path, file.etag) for file in files)
+            held += bool(files)
+            if held == _LOOK_BACK:
+                break
         if not taken:
             return gathered.files
         return tuple(f for f in gathered.files if (f.account, f.container, f.path, f.etag) not in taken)
