@@ -73,7 +73,7 @@ def _coverage(subscriptions: list[Mapping[str, Any]], root: Path) -> Iterator[Fi
         seen = f"no subscription lets blobs of {_PROBE} through: the probe would never come back"
         yield ("events of the probe", "wrong", seen, _MEND)
     for loaded in load(root / "automations", root).automations.values():
-        for part in (part for trigger in loaded.automation.on for part in _parts(trigger)):
+        for part in (part for trigger in loaded.automation.on for part in trigger.parts):
             name, kind = next(((name, _KINDS[name]) for name in _KINDS if getattr(part, name, None)), ("", ""))
             if not kind:
                 continue
@@ -86,14 +86,6 @@ def _coverage(subscriptions: list[Mapping[str, Any]], root: Path) -> Iterator[Fi
             else:
                 seen = f"no subscription lets {kind} {f'of {subject} ' if subject else ''}through"
                 yield (what, "wrong", seen, _MEND)
-
-
-def _parts(trigger: Any) -> Iterator[Any]:
-    """Give the single kinds of event of a trigger: of `all-of` each, of `missing` the one that is expected."""
-    if trigger.all_of:
-        yield from trigger.all_of.of
-    else:
-        yield trigger.missing.of if trigger.missing else trigger
 
 
 def _lets(one: Mapping[str, Any], kind: str, subject: str) -> bool:

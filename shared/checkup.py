@@ -15,7 +15,6 @@ from shared.bootstrap import Hub
 from shared.engine.outcomes import PermanentError, TransientError
 from shared.ledger.protocol import StoreError
 from shared.mending import Mending
-from shared.settings import Settings
 
 State = Literal["ok", "wrong", "unknown"]
 _TIMEOUT: Final = 20.0
@@ -201,19 +200,9 @@ async def _datastores(hub: Hub) -> list[Check]:
             if loaded.automation.do.score:
                 container = loaded.automation.do.score.output.partition("/")[0]
                 places[settings.data_account, container] = "batch runs have no place for their results"
-    table = {
-        **settings.datastores,
-        **{f"{one[0]}/{one[1]}": _named(*one) for one in places if _unnamed(settings, *one)},
-    }
+    missing = [place for place in places if place[0] and not settings.datastore_of(*place)]
+    table = {**settings.datastores, **{"/".join(place): settings.datastore_for(*place) for place in missing}}
     return list(await asyncio.gather(*(_standing(hub, *place, why, table) for place, why in sorted(places.items()))))
-
-
-def _unnamed(settings: Settings, account: str, container: str) -> bool:
-    return bool(account) and not settings.datastore_of(account, container)
-
-
-def _named(account: str, container: str) -> str:
-    return f"{account}_{container}".replace("-", "_")
 
 
 async def _standing(hub: Hub, account: str, container: str, why: str, table: Mapping[str, str]) -> Check:
@@ -230,7 +219,7 @@ async def _datastore(hub: Hub, account: str, container: str, why: str, table: Ma
     settings, place = hub.settings, f"{account}/{container}"
     name = settings.datastore_of(account, container)
     if not name:
-        wanted = _named(account, container)
+        wanted = settings.datastore_for(account, container)
         mend = f"{Mending(settings).datastore(wanted, container, account)} && "
         mend += Mending(settings).setting("HUB_DATASTORES", json.dumps({**table, place: wanted}))
         return Check(what=f"datastore of {place}", state="wrong", said=f"HUB_DATASTORES has none: {why}", mend=mend)

@@ -105,6 +105,11 @@ class Settings:
             return self.data_datastore
         return self.datastores.get(container) or container.replace("-", "_")
 
+    @staticmethod
+    def datastore_for(account: str, container: str) -> str:
+        """Give a name for the datastore of a container that has none yet."""
+        return f"{account}_{container}".replace("-", "_")
+
     def datastore_of(self, account: str, container: str) -> str:
         """Give the workspace's datastore of a container of any data account, "" where no setting names one."""
         if account == self.data_account:

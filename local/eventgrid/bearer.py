@@ -5,9 +5,8 @@ https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
-
-from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from local.azureml.tokens import Tokens
 from local.azureml.wire import ArmError
@@ -17,10 +16,20 @@ from local.eventgrid.framing import Request
 from local.eventgrid.operations import account_of
 
 _RESOURCE: Final = "https://storage.azure.com"
-_ALL: Final = AccountSasPermissions(
-    read=True, write=True, delete=True, list=True, add=True, create=True, update=True, process=True, tag=True
-)
 _LIFE: Final = timedelta(days=3650)
+
+
+@cache
+def _signature(account: str) -> str:
+    """Sign for all of an account. The SDK is imported when the first token comes: few clouds ever see one."""
+    from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+
+    everything = AccountSasPermissions(
+        read=True, write=True, delete=True, list=True, add=True, create=True, update=True, process=True, tag=True
+    )
+    parts, now = ResourceTypes(service=True, container=True, object=True), datetime.now(UTC)
+    begin, end = now - timedelta(days=1), now + _LIFE
+    return str(generate_account_sas(account, AZURITE_KEY, parts, everything, expiry=end, start=begin))
 
 
 class Bearer:
@@ -28,18 +37,6 @@ class Bearer:
 
     def __init__(self, cloud: Cloud) -> None:
         self._tokens = Tokens(cloud)
-        now = datetime.now(UTC)
-        self._signatures = {
-            account: generate_account_sas(
-                account,
-                AZURITE_KEY,
-                ResourceTypes(service=True, container=True, object=True),
-                _ALL,
-                expiry=now + _LIFE,
-                start=now - timedelta(days=1),
-            )
-            for account in ACCOUNTS
-        }
 
     def admit(self, request: Request) -> Request:
         """Give the request as Azurite takes it; one without a token stays. Raises RefusedError for a wrong token."""
@@ -52,9 +49,9 @@ class Bearer:
             self._tokens.check(header, [*hosts, *(f"{host}/" for host in hosts)])
         except ArmError as error:
             raise RefusedError(401, f"Server failed to authenticate the request. {error}") from None
-        if account not in self._signatures:
+        if account not in ACCOUNTS:
             return request
-        target = f"{request.target}{'&' if '?' in request.target else '?'}{self._signatures[account]}"
+        target = f"{request.target}{'&' if '?' in request.target else '?'}{_signature(account)}"
         lines = request.raw.decode("latin-1").split("\r\n")
         kept = [line for line in lines[1:] if line.partition(":")[0].lower() != "authorization"]
         raw = "\r\n".join([f"{request.method} {target} {lines[0].rpartition(' ')[2]}", *kept]).encode("latin-1")

@@ -64,7 +64,7 @@ class Lists:
             place, name = f"{account}/{container}", settings.datastore_of(account, container)
             known = await self._context.azureml.datastore(name) if name else None
             if known is None or known[0] != account or known[1] not in {"", container}:
-                wanted = name or f"{account}_{container}".replace("-", "_")
+                wanted = name or settings.datastore_for(account, container)
                 key = place if account != settings.data_account else container
                 what = f"datastore {name!r} is {'not there' if known is None else '/'.join(known)}"
                 raise PermanentError(

@@ -7,14 +7,12 @@ containers: a marker or a manifest lies in its files' container, and a new rule 
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from shared.automations.base import Model
-from shared.automations.language_triggers import AllOf, BlobPlace, Missing, Part
 from shared.automations.loading import load
-from shared.automations.models import Automation, BlobCreated
+from shared.automations.models import Automation
 
 MOST_VALUES: Final = 25
 """Values that Azure takes in the advanced filters of a subscription; with more containers, all events come through."""
@@ -24,18 +22,8 @@ _SUBSCRIPTION: Final = "hub-blobs"
 
 def containers(automations: Iterable[Automation]) -> list[str]:
     """Give the containers in which the automations look for blobs, sorted."""
-    return sorted({name for one in automations for trigger in one.on for name in _containers(trigger)})
-
-
-def _containers(trigger: Model) -> Iterator[str]:
-    for part in trigger.__dict__.values():
-        if isinstance(part, BlobCreated | BlobPlace):
-            yield part.container
-        elif isinstance(part, AllOf | Missing):
-            for inner in part.of if isinstance(part.of, tuple) else (part.of,):
-                yield from _containers(inner)
-        elif isinstance(part, Part):
-            yield from _containers(part)
+    parts = (part for one in automations for trigger in one.on for part in trigger.parts)
+    return sorted({place.container for part in parts for place in (part.blob_created, part.blob_deleted) if place})
 
 
 def advanced_filters(automations: Iterable[Automation]) -> list[dict[str, Any]]:

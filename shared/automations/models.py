@@ -26,6 +26,7 @@ from shared.automations.language_triggers import (
     Missing,
     ModelDeployed,
     ModelRegistered,
+    Part,
     RunCompleted,
     RunStatusChanged,
     Schedule,
@@ -129,6 +130,13 @@ class Trigger(Model):
     def kind(self) -> str:
         """Its name in the language."""
         return _kind(self)
+
+    @property
+    def parts(self) -> "tuple[Trigger | Part, ...]":
+        """The single kinds of event that it names: of `all-of` each, of `missing` the expected one, else itself."""
+        if self.all_of:
+            return self.all_of.of
+        return (self.missing.of,) if self.missing else (self,)
 
 
 class Dataset(Model):

@@ -1,6 +1,6 @@
 """Limits, pauses and what people ask, on the shipped engine in memory."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -113,18 +113,27 @@ async def test_what_was_taken_over_and_gave_up_is_not_run_by_a_retry(world_of: C
     assert (await statuses(world))[2] == "superseded"
 
 
-async def test_nothing_merges_into_what_is_being_cancelled(world_of: Callable[[str], Any]) -> None:
-    world = world_of(automation(MERGE))
-    await open_some(world, "1", "2")
+def before_the_next_merge(world: Any, happens: Callable[[str], Awaitable[None]]) -> None:
+    """Given that something happens to the one that is merged into, just before the next merge."""
     rules = world.hub.admission._rules
     merge = rules.merge
 
-    async def cancelled_first(activity: Activity, into: str, now: Any) -> Any:
+    async def later(activity: Activity, into: str, now: Any) -> Any:
         rules.merge = merge
-        await world.hub.acts.ask(into, Act(kind="cancel", who="ann", at=world.now))
+        await happens(into)
         return await merge(activity, into, now)
 
-    rules.merge = cancelled_first
+    rules.merge = later
+
+
+async def test_nothing_merges_into_what_is_being_cancelled(world_of: Callable[[str], Any]) -> None:
+    world = world_of(automation(MERGE))
+    await open_some(world, "1", "2")
+
+    async def cancelled(into: str) -> None:
+        await world.hub.acts.ask(into, Act(kind="cancel", who="ann", at=world.now))
+
+    before_the_next_merge(world, cancelled)
     await open_some(world, "3")
     await world.run(60)
     assert await statuses(world) == ["running", "cancelled", "held"]
@@ -133,17 +142,13 @@ async def test_nothing_merges_into_what_is_being_cancelled(world_of: Callable[[s
 async def test_nothing_is_merged_into_what_another_instance_is_looking_at(world_of: Callable[[str], Any]) -> None:
     world = world_of(automation(MERGE))
     await open_some(world, "1", "2")
-    rules = world.hub.admission._rules
-    merge = rules.merge
 
-    async def looked_at_first(activity: Activity, into: str, now: Any) -> Any:
-        rules.merge = merge
+    async def looked_at(into: str) -> None:
         target, etag = await world.hub.activities.load(into)
-        target.steps[0].state, target.due = "running", now + timedelta(minutes=2)
+        target.steps[0].state, target.due = "running", world.now + timedelta(minutes=2)
         await world.hub.activities.save(target, etag)
-        return await merge(activity, into, now)
 
-    rules.merge = looked_at_first
+    before_the_next_merge(world, looked_at)
     await open_some(world, "3")
     await world.run(30)
     newest, held, _ = await world.activities()
