@@ -8,6 +8,8 @@ WORKERS ?= 3
 BEGAN := $(shell date +%s)
 
 export PYTHONDONTWRITEBYTECODE :=
+# uv trusts the certificates of the machine: behind a proxy that opens TLS its own list is not enough.
+export UV_SYSTEM_CERTS ?= true
 
 .PHONY: help setup cloud up down flights demo test pictures chaos simulate soak fuzz bench lint format schema subscriptions package lock clean
 
